@@ -1,0 +1,15 @@
+"""Every address of the house. A room's `urls.py` lists its paths from the root."""
+
+from importlib.util import find_spec
+
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+ROOMS = ("core", "customers", "metering", "pricing", "billing", "console", "portal")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("v1/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("accounts/", include("allauth.urls")),
+    *(path("", include(f"{room}.urls")) for room in ROOMS if find_spec(f"{room}.urls")),
+]
