@@ -1,0 +1,25 @@
+from billing.models.credit import CreditDraw, CreditGrant
+from billing.models.invoice import Invoice, InvoiceLine, InvoiceNumber, InvoiceSeries
+from billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from billing.models.margin import CustomerDay
+from billing.models.position import RatingPosition
+from billing.models.stripe import StripeCall, StripeObject
+from billing.models.subscription import Subscription, SubscriptionSegment
+
+__all__ = [
+    "CreditDraw",
+    "CreditGrant",
+    "CustomerDay",
+    "Invoice",
+    "InvoiceLine",
+    "InvoiceNumber",
+    "InvoiceSeries",
+    "LedgerAccount",
+    "LedgerEntry",
+    "LedgerTransaction",
+    "RatingPosition",
+    "StripeCall",
+    "StripeObject",
+    "Subscription",
+    "SubscriptionSegment",
+]

@@ -1,0 +1,45 @@
+from django.db import models
+
+from customers.models import Customer
+from pricing.models import PlanVersion
+
+
+class Subscription(models.Model):
+    """A customer has a plan. ``anchor`` never changes: period n is the anchor plus n intervals, clamped."""
+
+    pk = models.CompositePrimaryKey("customer_id", "id")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
+    id = models.UUIDField()
+    key = models.CharField(max_length=255, help_text="the operator's own id; unique within the customer")
+    anchor = models.DateField(help_text="local date on which period 0 starts")
+    interval = models.CharField(max_length=10)
+    timezone = models.CharField(
+        max_length=64, help_text="of the current period; a change waits for the next one"
+    )
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, help_text="exclusive; null = runs on")
+    overrides = models.JSONField(
+        default=dict, help_text="per-customer terms laid over the plan's: discount, cap, floor"
+    )
+    created_at = models.DateTimeField()
+    billed_until = models.DateTimeField(
+        help_text="end of the last period that has been invoiced; its start at first"
+    )
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["customer", "key"], name="subscription_key")]
+
+
+class SubscriptionSegment(models.Model):
+    """A stretch of a subscription under one plan version. Usage buckets name the segment that counted them."""
+
+    pk = models.CompositePrimaryKey("customer_id", "id")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
+    id = models.UUIDField()
+    subscription_id = models.UUIDField()
+    plan_version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="+")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, help_text="exclusive")
+
+    class Meta:
+        indexes = [models.Index(fields=["customer", "subscription_id", "starts_at"], name="segment_time")]

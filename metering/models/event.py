@@ -1,0 +1,95 @@
+from django.db import models
+
+QUANTITY = {"max_digits": 38, "decimal_places": 18}
+
+
+class Event(models.Model):
+    """One immutable fact of use, and what it cost us.
+
+    Identity is (customer, source, event id) for as long as the row is kept. ``seq`` counts the customer's events in the
+    order their transactions committed: rating follows it, and an invoice notes how far it had come. The table has no
+    foreign keys, because one check a row is dearer than the row; ``verify_books`` does the checking.
+    """
+
+    pk = models.CompositePrimaryKey("customer_id", "event_id", "source")
+    customer_id = models.BigIntegerField()
+    event_id = models.CharField(max_length=255)
+    source = models.CharField(max_length=255)
+    seq = models.BigIntegerField()
+    type = models.CharField(max_length=120)
+    occurred_at = models.DateTimeField(help_text="when it happened, as the client says")
+    recorded_at = models.DateTimeField(help_text="when we stored it")
+    provider = models.CharField(max_length=60, default="")
+    model = models.CharField(max_length=200, default="")
+    context = models.CharField(
+        max_length=20, default="standard", help_text="standard, batch, flex or priority"
+    )
+    usage = models.JSONField(default=dict, help_text="disjoint buckets; numbers as decimal text")
+    quantity = models.DecimalField(**QUANTITY, default=1)
+    status = models.CharField(max_length=20, default="ok")
+    latency_ms = models.IntegerField(null=True)
+    hold = models.CharField(max_length=64, default="")
+    run_id = models.CharField(max_length=255, default="")
+    run = models.JSONField(null=True, help_text="step, attempt, parent")
+    properties = models.JSONField(default=dict)
+    raw = models.JSONField(null=True, help_text="the provider's own usage object, when the client sent one")
+    mapping_version = models.CharField(max_length=20, default="")
+    content_hash = models.BinaryField(max_length=16)
+    door = models.CharField(max_length=20, default="native")
+    cost = models.DecimalField(**QUANTITY, default=0, help_text="provider cost in USD; what could be priced")
+    cost_rows = models.JSONField(default=dict, help_text="bucket → id of the price row that priced it")
+    unpriced = models.BooleanField(default=False, help_text="some bucket has no price yet")
+    price_book = models.BigIntegerField(default=0, help_text="the price book's version that priced it")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["customer_id", "seq"], name="event_seq"),
+            models.Index(fields=["customer_id", "occurred_at"], name="event_time"),
+            models.Index(fields=["customer_id", "run_id"], condition=~models.Q(run_id=""), name="event_run"),
+            models.Index(
+                fields=["customer_id", "seq"], condition=models.Q(unpriced=True), name="event_unpriced"
+            ),
+        ]
+
+
+class EventStream(models.Model):
+    """The customer's counter of ``seq``. Its row is locked while events are stored, so seq order is commit order."""
+
+    customer_id = models.BigIntegerField(primary_key=True)
+    last_seq = models.BigIntegerField(default=0)
+
+
+class EventConflict(models.Model):
+    """A refused event: its id was taken by another content. Both hashes are kept."""
+
+    pk = models.CompositePrimaryKey("customer_id", "id")
+    customer_id = models.BigIntegerField()
+    id = models.UUIDField()
+    event_id = models.CharField(max_length=255)
+    source = models.CharField(max_length=255)
+    stored_hash = models.BinaryField(max_length=16)
+    received_hash = models.BinaryField(max_length=16)
+    received = models.JSONField()
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["customer_id", "event_id"], name="conflict_event")]
+
+
+class UnmatchedEvent(models.Model):
+    """An event for a customer we do not know (yet). It is kept, shown, and taken in when the customer appears."""
+
+    pk = models.CompositePrimaryKey("customer_key", "event_id", "source")
+    customer_key = models.CharField(max_length=255)
+    event_id = models.CharField(max_length=255)
+    source = models.CharField(max_length=255)
+    received = models.JSONField(help_text="the event in our own shape")
+    content_hash = models.BinaryField(max_length=16)
+    door = models.CharField(max_length=20, default="native")
+    recorded_at = models.DateTimeField()
+    matched_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["recorded_at"], condition=models.Q(matched_at=None), name="unmatched_open")
+        ]
