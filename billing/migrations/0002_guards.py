@@ -81,9 +81,12 @@ ALTER TABLE billing_ledgerentry ADD CONSTRAINT ledger_entry_transaction
     FOREIGN KEY (customer_id, transaction_id) REFERENCES billing_ledgertransaction (customer_id, id);
 ALTER TABLE billing_stripecall ADD CONSTRAINT stripe_call_invoice
     FOREIGN KEY (customer_id, invoice_id) REFERENCES billing_invoice (customer_id, id);
+ALTER TABLE billing_lateperiod ADD CONSTRAINT late_period_subscription
+    FOREIGN KEY (customer_id, subscription_id) REFERENCES billing_subscription (customer_id, id);
 """
 
 BACKWARD = """
+ALTER TABLE billing_lateperiod DROP CONSTRAINT late_period_subscription;
 ALTER TABLE billing_stripecall DROP CONSTRAINT stripe_call_invoice;
 ALTER TABLE billing_ledgerentry DROP CONSTRAINT ledger_entry_transaction;
 ALTER TABLE billing_invoiceline DROP CONSTRAINT invoice_line_invoice;

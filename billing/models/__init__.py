@@ -4,7 +4,7 @@ from billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from billing.models.margin import CustomerDay
 from billing.models.position import RatingPosition
 from billing.models.stripe import StripeCall, StripeObject
-from billing.models.subscription import Subscription, SubscriptionSegment
+from billing.models.subscription import LatePeriod, Subscription, SubscriptionSegment
 
 __all__ = [
     "CreditDraw",
@@ -14,6 +14,7 @@ __all__ = [
     "InvoiceLine",
     "InvoiceNumber",
     "InvoiceSeries",
+    "LatePeriod",
     "LedgerAccount",
     "LedgerEntry",
     "LedgerTransaction",

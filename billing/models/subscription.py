@@ -43,3 +43,13 @@ class SubscriptionSegment(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["customer", "subscription_id", "starts_at"], name="segment_time")]
+
+
+class LatePeriod(models.Model):
+    """A closed and invoiced period into which an event has come since: its difference goes on the next invoice."""
+
+    pk = models.CompositePrimaryKey("customer_id", "subscription_id", "period_start")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
+    subscription_id = models.UUIDField()
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
