@@ -9,7 +9,14 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from config.on_demand import servers_for
+    from config.processes import StartFailure
+
+    try:
+        with servers_for(sys.argv):
+            execute_from_command_line(sys.argv)
+    except StartFailure as failure:
+        sys.exit(str(failure))
 
 
 if __name__ == "__main__":

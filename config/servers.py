@@ -17,7 +17,13 @@ from config.processes import StartFailure
 from config.valkey import EmbeddedValkey
 
 FREE_DISK_BYTES_MIN = 200 * 1024 * 1024
-OWNER_WAIT_INTERVAL_SECONDS = 0.1
+OWNER_WAIT_INTERVAL_SECONDS = 0.05
+# Looking who owns a folder takes its lock for a moment; that must not read as a refusal.
+OWNER_GRACE_SECONDS = 0.5
+
+
+class FolderInUse(StartFailure):
+    """Another Burnline runs on the same `var/`."""
 
 
 @dataclass
@@ -41,15 +47,17 @@ def _quiet(line: str) -> None:
 def owned(places: Places, purpose: str, *, wait_seconds: float = 0.0) -> Iterator[None]:
     """Hold `var` alone for as long as the block runs; a crash lets go of it too, for the kernel keeps the lock.
 
-    Raises StartFailure naming the other owner when it still holds `var` after `wait_seconds`.
+    Raises FolderInUse naming the other owner when that is another `up`, or still there after `wait_seconds`.
     """
     prepare_folder(places.var)
     with (places.var / "owner.lock").open("a+") as lock:
-        deadline = time.monotonic() + wait_seconds
+        started_at = time.monotonic()
         while not _try_lock(lock):
+            waited_seconds = time.monotonic() - started_at
             owner = _read_owner(lock)
-            if owner.get("purpose") == "up" or time.monotonic() >= deadline:
-                raise StartFailure(
+            patience = OWNER_GRACE_SECONDS if owner.get("purpose") == "up" else wait_seconds
+            if waited_seconds >= max(patience, OWNER_GRACE_SECONDS):
+                raise FolderInUse(
                     f"{places.var} is in use by another Burnline (process {owner.get('pid', 'unknown')}); "
                     "stop that one, or choose another folder with BURNLINE_VAR."
                 )

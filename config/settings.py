@@ -20,6 +20,12 @@ SANDBOX = environment.flag("BURNLINE_SANDBOX", default=False)
 DEBUG = environment.flag("BURNLINE_DEBUG", default=False)
 SECRET_KEY = secret_key(environment, VAR)
 
+HOST = environment.text("BURNLINE_HOST", "127.0.0.1")
+WEB_WORKERS = environment.integer("BURNLINE_WEB_WORKERS", 2, least=1, most=64)
+WEB_THREADS = environment.integer("BURNLINE_WEB_THREADS", 32, least=1, most=512)
+JOB_WORKERS = environment.integer("BURNLINE_JOB_WORKERS", 2, least=1, most=64)
+METRICS_TOKEN = environment.text("BURNLINE_METRICS_TOKEN")
+
 PUBLIC_URL = environment.url("BURNLINE_URL", ("http", "https"), default=f"http://localhost:{PORT}")
 assert PUBLIC_URL is not None
 if not PUBLIC_URL.hostname or PUBLIC_URL.path.strip("/"):
@@ -181,7 +187,20 @@ REDIS_URL = REDIS.geturl() if REDIS else PLACES.valkey_url
 CACHES = {"default": {"BACKEND": "config.cache.LossyRedisCache", "LOCATION": REDIS_URL}}
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
+# A task is only a nudge towards rows that are due, so a message may be lost, doubled or late. See docs/adr/.
 CELERY_BROKER_URL = REDIS_URL if REDIS else PLACES.celery_broker_url
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2, "retry_on_timeout": True}
+CELERY_TASK_PUBLISH_RETRY = False  # the sweep finds what a lost nudge did not
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_TIME_LIMIT = 600
+CELERY_TASK_SOFT_TIME_LIMIT = 540
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 2000
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
 
 # --- Sign-in ----------------------------------------------------------------------------------------------
 
