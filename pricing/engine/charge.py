@@ -1,0 +1,140 @@
+"""A charge: a plan's rule from quantity to money, read from JSON once and never changed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from core.money import ZERO, plain
+from pricing.engine.cost_plus import CostPlus
+from pricing.engine.credits import Credits
+from pricing.engine.dynamic import Dynamic
+from pricing.engine.fields import ChargeError, Fields
+from pricing.engine.flat import Flat
+from pricing.engine.graduated import Graduated
+from pricing.engine.graduated_percentage import GraduatedPercentage
+from pricing.engine.matrix import Matrix
+from pricing.engine.model import Model
+from pricing.engine.package import Package
+from pricing.engine.per_unit import PerUnit
+from pricing.engine.percentage import Percentage
+from pricing.engine.volume import Volume
+
+READERS: Mapping[str, Callable[[Fields], Model]] = {
+    "flat": Flat.read,
+    "per_unit": PerUnit.read,
+    "graduated": Graduated.read,
+    "graduated_percentage": GraduatedPercentage.read,
+    "volume": Volume.read,
+    "package": Package.read,
+    "percentage": Percentage.read,
+    "matrix": Matrix.read,
+    "cost_plus": CostPlus.read,
+    "dynamic": Dynamic.read,
+    "credits": Credits.read,
+}
+
+# What each model measures comes from a meter, save a fixed amount, and credits, which a burn table measures.
+WITHOUT_METER = ("flat", "credits")
+
+HUNDRED = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One rule of a plan version. Amounts are in the plan's currency, in its major unit."""
+
+    key: str
+    meter: str | None
+    model: Model
+    included: Decimal = ZERO
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
+    discount_percent: Decimal | None = None
+    prorate: bool = True
+    bill_failed: str = "never"
+    margin_floor: Decimal | None = None
+
+    @property
+    def measures_credits(self) -> bool:
+        """Whether the quantity is credits that no grant covers, not what a meter counts."""
+        return isinstance(self.model, Credits)
+
+    @property
+    def counts_in_order(self) -> bool:
+        """Whether an event's price depends on the events before it, so that ``contribution`` needs the
+        usage so far."""
+        return isinstance(self.model, Percentage) and self.model.counts_in_order
+
+    @property
+    def prices_events(self) -> bool:
+        """Whether each event has a price of its own; the prices of the others come from the period's sums."""
+        if isinstance(self.model, Credits):
+            return self.model.unit_price is not None
+        return isinstance(self.model, PerUnit | Matrix | Percentage | Dynamic | CostPlus)
+
+    def as_json(self) -> dict[str, Any]:
+        """The charge as JSON, decimals as strings; ``parse_charge`` reads back an equal charge."""
+
+        def written(number: Decimal | None) -> str | None:
+            return None if number is None else plain(number)
+
+        return {
+            "key": self.key,
+            "meter": self.meter,
+            "model": self.model.name,
+            **self.model.as_json(),
+            "included": plain(self.included),
+            "minimum": written(self.minimum),
+            "maximum": written(self.maximum),
+            "discount_percent": written(self.discount_percent),
+            "prorate": self.prorate,
+            "bill_failed": self.bill_failed,
+            "margin_floor": written(self.margin_floor),
+        }
+
+
+def parse_charge(data: object, *, named: bool = True, path: str = "") -> Charge:
+    """Read and check a charge. ``path`` goes before each field's name in the issues (``charges[0].``).
+
+    With ``named=False`` the charge may lack ``key`` and ``meter``: a price is previewed before it has a
+    place. Raises ``ChargeError`` with every issue found.
+
+    >>> parse_charge({"key": "calls", "meter": "calls", "model": "per_unit", "unit_price": "0.25"}).model
+    PerUnit(unit_price=Decimal('0.25'))
+    >>> try:
+    ...     parse_charge({"key": "calls", "meter": "calls", "model": "per_unit", "price": 1})
+    ... except ChargeError as error:
+    ...     print([(issue.field, issue.code) for issue in error.issues])
+    [('unit_price', 'required'), ('price', 'unknown_field')]
+    """
+    if not isinstance(data, Mapping):
+        fields = Fields({}, path)
+        fields.refuse("", "not_an_object", "A charge is a JSON object.")
+        raise ChargeError(fields.issues)
+    fields = Fields(data, path)
+    name = fields.choice("model", tuple(READERS), "") if fields.required("model") else ""
+    if not name:
+        # Without a model nobody knows which fields belong.
+        raise ChargeError(fields.issues)
+    needs_meter = named and name not in WITHOUT_METER
+    charge = Charge(
+        key=fields.text("key") if named else fields.optional_text("key") or "preview",
+        meter=fields.text("meter") if needs_meter else fields.optional_text("meter"),
+        model=READERS[name](fields),
+        included=fields.number_or_zero("included"),
+        minimum=fields.optional_number("minimum"),
+        maximum=fields.optional_number("maximum"),
+        discount_percent=fields.optional_number("discount_percent", at_most=HUNDRED),
+        prorate=fields.flag("prorate", True),
+        bill_failed=fields.choice("bill_failed", ("never", "always"), "never"),
+        margin_floor=fields.optional_number("margin_floor"),
+    )
+    if charge.minimum is not None and charge.maximum is not None and charge.minimum > charge.maximum:
+        fields.refuse("maximum", "too_small", f"maximum is at least the minimum, {plain(charge.minimum)}.")
+    if charge.margin_floor is not None and charge.margin_floor >= 1:
+        fields.refuse("margin_floor", "too_large", "margin_floor is a fraction below 1: write 0.30 for 30 %.")
+    fields.finish()
+    if fields.issues:
+        raise ChargeError(fields.issues)
+    return charge

@@ -1,0 +1,261 @@
+"""Rating: from a charge and a period's usage to an amount, with every step told."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from core.money import ONE, ZERO, exact, from_minor, plain, prorate, round_to_minor
+from core.periods import Share
+from pricing.engine.charge import HUNDRED, Charge
+from pricing.engine.model import Billable, RatedLine
+from pricing.engine.usage import Usage, merge, total
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a reckoning, in words; ``amount`` is the money after it, where it changes money."""
+
+    kind: str
+    text: str
+    amount: Decimal | None = None
+
+    def as_json(self) -> dict[str, str | None]:
+        amount = None if self.amount is None else plain(self.amount)
+        return {"kind": self.kind, "text": self.text, "amount": amount}
+
+
+@dataclass(frozen=True, slots=True)
+class RatedCharge:
+    """A charge's amount for a period, or for a later part of one.
+
+    ``amount_unrounded`` is in the major unit, ``amount_minor`` in minor units. ``lift`` is what the
+    charge's margin floor added; ``absorbed`` is what the floor asked for and the maximum cut off.
+    ``unpriced`` is the quantity that the charge has no price for. ``billed_before`` is the unrounded
+    amount of what was rated earlier in the period.
+    """
+
+    charge_key: str
+    quantity: Decimal
+    amount_unrounded: Decimal
+    amount_minor: int
+    lines: tuple[RatedLine, ...]
+    explain: tuple[Step, ...]
+    lift: Decimal = ZERO
+    absorbed: Decimal = ZERO
+    at_maximum: bool = False
+    cost: Decimal = ZERO
+    unpriced: Decimal = ZERO
+    billed_before: Decimal = ZERO
+
+
+@exact
+def rate_charge(
+    charge: Charge,
+    usage: Iterable[Usage],
+    *,
+    exponent: int,
+    share: Share | None = None,
+    before: Iterable[Usage] = (),
+) -> RatedCharge:
+    """The charge's amount for the usage of one period, rounded once to the currency's ``exponent``.
+
+    ``share`` is the part of the whole period that was used; it scales a charge that prorates. ``before``
+    is usage of the same period that is billed already: the answer is then the whole less what came
+    before, so the parts of a period add up to the period, in exact amounts and in minor units. An empty
+    ``before`` means that nothing was billed; where an empty part was, say so with ``[NOTHING]``.
+
+    >>> from pricing.engine.charge import parse_charge
+    >>> calls = parse_charge({"key": "calls", "meter": "calls", "model": "per_unit", "unit_price": "0.005"})
+    >>> rated = rate_charge(calls, [Usage(quantity=Decimal(3))], exponent=2)
+    >>> rated.amount_unrounded, rated.amount_minor
+    (Decimal('0.015'), 2)
+    """
+    earlier = tuple(before)
+    if not earlier:
+        return _rounded(_rate(charge, tuple(usage), share), exponent)
+    whole = _rate(charge, (*earlier, *usage), share)
+    return _rest(whole, _rate(charge, earlier, share), exponent)
+
+
+def _rate(charge: Charge, usage: tuple[Usage, ...], share: Share | None) -> RatedCharge:
+    """The unrounded amount of a period's usage, in the published order: included, model, floor, bounds,
+    discount."""
+    if not charge.prorate:
+        share = None
+    usages = merge(usage)
+    sums = total(usages)
+    measured = sums.credits - sums.covered if charge.measures_credits else sums.quantity
+    billable = Billable(usages, sums, measured, _scaled(charge.included, share))
+    steps = [Step("quantity", f"{plain(measured)} used")]
+    if billable.included:
+        steps.append(
+            Step("included", f"{plain(billable.included)} included, {plain(billable.quantity)} to bill")
+        )
+    lines, amount = _model_lines(charge, billable, share, steps)
+    lift = _lift(charge, billable, amount)
+    if lift:
+        amount += lift
+        steps.append(Step("margin_floor", "Raised to the least price", amount))
+    bounded = _bounded(charge, amount, share, steps)
+    at_maximum = bounded < amount
+    absorbed = max(ZERO, _least(charge, billable) - bounded) if at_maximum else ZERO
+    amount = bounded
+    if charge.discount_percent:
+        amount = amount * (HUNDRED - charge.discount_percent) / HUNDRED
+        steps.append(Step("discount", f"{plain(charge.discount_percent)} % off", amount))
+    unpriced = sum((line.quantity for line in lines if _lacks_price(charge, line)), ZERO)
+    return RatedCharge(
+        charge.key,
+        measured,
+        amount,
+        0,
+        tuple(lines),
+        tuple(steps),
+        lift,
+        absorbed,
+        at_maximum,
+        sums.cost,
+        unpriced,
+    )
+
+
+def _model_lines(
+    charge: Charge, billable: Billable, share: Share | None, steps: list[Step]
+) -> tuple[list[RatedLine], Decimal]:
+    lines = charge.model.lines(billable)
+    if charge.model.name == "flat" and share is not None:
+        lines = [_prorated_line(line, share) for line in lines]
+    amount = ZERO
+    for line in lines:
+        amount += line.unrounded
+        steps.append(Step("model", _line_text(line), line.unrounded))
+    if amount < 0:
+        # Corrections may exceed the use they correct; a period then bills nothing, and never pays out.
+        amount = ZERO
+        steps.append(Step("model", "Below zero counts as nothing", amount))
+    return lines, amount
+
+
+def _lift(charge: Charge, billable: Billable, amount: Decimal) -> Decimal:
+    """What the charge's margin floor adds: event by event where events have prices, else over the whole
+    period."""
+    if charge.margin_floor is None:
+        return ZERO
+    if charge.prices_events:
+        return billable.portion(billable.total.lift)
+    return max(ZERO, _least(charge, billable) - amount)
+
+
+def _least(charge: Charge, billable: Billable) -> Decimal:
+    """The least amount that the margin floor allows for the billed part of the usage."""
+    if charge.margin_floor is None:
+        return ZERO
+    cost = billable.total.cost
+    if charge.measures_credits:
+        cost = cost * billable.measured / billable.total.credits if billable.total.credits else ZERO
+    return billable.portion(cost) / (ONE - charge.margin_floor)
+
+
+def _bounded(charge: Charge, amount: Decimal, share: Share | None, steps: list[Step]) -> Decimal:
+    if charge.minimum is not None:
+        minimum = _scaled(charge.minimum, share)
+        if amount < minimum:
+            amount = minimum
+            steps.append(Step("minimum", f"Raised to the minimum of {plain(minimum)}", amount))
+    if charge.maximum is not None:
+        maximum = _scaled(charge.maximum, share)
+        if amount > maximum:
+            amount = maximum
+            steps.append(Step("maximum", f"Held to the maximum of {plain(maximum)}", amount))
+    return amount
+
+
+def _rounded(rated: RatedCharge, exponent: int) -> RatedCharge:
+    minor = round_to_minor(rated.amount_unrounded, exponent)
+    text = f"{plain(rated.amount_unrounded)} → {from_minor(minor, exponent)}"
+    return replace(
+        rated,
+        amount_minor=minor,
+        explain=(*rated.explain, Step("rounding", text, from_minor(minor, exponent))),
+    )
+
+
+def _rest(whole: RatedCharge, earlier: RatedCharge, exponent: int) -> RatedCharge:
+    """The whole less what was billed earlier, line by line; each side is rounded as it was or would be
+    billed."""
+    unrounded = whole.amount_unrounded - earlier.amount_unrounded
+    billed = round_to_minor(earlier.amount_unrounded, exponent)
+    minor = round_to_minor(whole.amount_unrounded, exponent) - billed
+    steps = (
+        *whole.explain,
+        Step("before", f"Less {plain(earlier.amount_unrounded)} rated earlier in this period", unrounded),
+        Step(
+            "rounding",
+            f"{plain(whole.amount_unrounded)} → {from_minor(minor + billed, exponent)}, less "
+            f"{from_minor(billed, exponent)} billed",
+            from_minor(minor, exponent),
+        ),
+    )
+    return replace(
+        whole,
+        quantity=whole.quantity - earlier.quantity,
+        amount_unrounded=unrounded,
+        amount_minor=minor,
+        lines=_remaining_lines(whole.lines, earlier.lines),
+        explain=steps,
+        lift=whole.lift - earlier.lift,
+        absorbed=whole.absorbed - earlier.absorbed,
+        cost=whole.cost - earlier.cost,
+        unpriced=whole.unpriced - earlier.unpriced,
+        billed_before=earlier.amount_unrounded,
+    )
+
+
+def _remaining_lines(whole: tuple[RatedLine, ...], earlier: tuple[RatedLine, ...]) -> tuple[RatedLine, ...]:
+    known = {_place(line): line for line in earlier}
+    result = []
+    for line in whole:
+        past = known.pop(_place(line), None)
+        result.append(line if past is None else _less(line, past))
+    # A volume price may have left the tier of the earlier part: that part is taken back.
+    result += [
+        _less(replace(past, quantity=ZERO, unrounded=ZERO, flat=ZERO), past) for past in known.values()
+    ]
+    return tuple(line for line in result if line.quantity or line.unrounded)
+
+
+def _less(line: RatedLine, past: RatedLine) -> RatedLine:
+    return replace(
+        line,
+        quantity=line.quantity - past.quantity,
+        unrounded=line.unrounded - past.unrounded,
+        flat=line.flat - past.flat,
+    )
+
+
+def _place(line: RatedLine) -> tuple[object, ...]:
+    return tuple(sorted(line.dimensions.items())), line.tier_from, line.tier_to
+
+
+def _line_text(line: RatedLine) -> str:
+    if line.unit_price is None:
+        return f"{line.description}: {plain(line.quantity)}"
+    text = f"{line.description}: {plain(line.quantity)} × {plain(line.unit_price)}"
+    return f"{text} + {plain(line.flat)}" if line.flat else text
+
+
+def _lacks_price(charge: Charge, line: RatedLine) -> bool:
+    return charge.model.name == "matrix" and line.unit_price is None
+
+
+def _prorated_line(line: RatedLine, share: Share) -> RatedLine:
+    return replace(
+        line,
+        description=f"{line.description}, {share.used} of {share.whole}",
+        unrounded=prorate(line.unrounded, share),
+        flat=prorate(line.flat, share),
+    )
+
+
+def _scaled(number: Decimal, share: Share | None) -> Decimal:
+    return number if share is None else prorate(number, share)
