@@ -22,7 +22,6 @@ COMMANDS_WITHOUT_SERVERS = frozenset(
         "compilemessages",
         "diffsettings",
         "help",
-        "makemigrations",
         "makemessages",
         "spectacular",
         "startapp",

@@ -42,6 +42,16 @@ class Places:
         return self.var / "static"
 
     @property
+    def metrics(self) -> Path:
+        """Counters of the running processes; emptied at each start."""
+        return self.var / "metrics"
+
+    @property
+    def demo(self) -> Path:
+        """The demo's sign-ins: JSON with console and portal {email, password}, customer, api_key."""
+        return self.var / "demo.json"
+
+    @property
     def sockets(self) -> Path:
         """`var/run`, or a folder named after it in the system's temporary folder when that path is too long."""
         folder = self.var / "run"

@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 from django.db import models
 
 
@@ -69,8 +71,8 @@ class PriceRow(models.Model):
         indexes = [models.Index(fields=["provider", "model", "unit"], name="price_row_lookup")]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(price__gte=0)
-                & ~models.Q(price=models.Value("NaN", models.DecimalField())),
+                # NaN sorts above every number, so an upper bound keeps it out.
+                condition=models.Q(price__gte=0, price__lt=Decimal(10) ** 20),
                 name="price_row_finite",
             ),
         ]

@@ -1,0 +1,266 @@
+"""`make up`: everything on one machine, with one command, and one Ctrl-C to end it."""
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from types import FrameType
+
+import django
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command, get_commands
+from django.db import connections
+from django.db.utils import Error as DatabaseError
+
+from config.processes import StartFailure, last_lines
+from config.servers import owned, start_servers
+from config.supervisor import Child, Supervisor
+
+ROOT = Path(__file__).resolve().parent.parent
+READY_TIMEOUT_SECONDS = 60.0
+LOOK_INTERVAL_SECONDS = 0.5
+OTHER_COMMAND_WAIT_SECONDS = 60.0
+PR_SET_PDEATHSIG = 1
+
+
+def tell(line: str) -> None:
+    print(line, flush=True)
+
+
+@contextmanager
+def step(name: str) -> Iterator[Callable[[str], None]]:
+    """One line of progress: its name when it begins, its outcome and time when it ends."""
+    started_at = time.monotonic()
+    outcome: list[str] = []
+    print(f"  {name:<12}", end="", flush=True)
+    try:
+        yield outcome.append
+    except BaseException:
+        print(flush=True)
+        raise
+    print(f"{'; '.join(outcome) or 'ready':<44}{time.monotonic() - started_at:6.1f} s", flush=True)
+
+
+def main() -> int:
+    """Start, watch, stop. The exit code is 0 after a wished end, 1 when something could not start."""
+    if "--with-parent" in sys.argv:
+        die_with_parent()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    wish_to_end = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if wish_to_end.is_set():
+            return
+        wish_to_end.set()
+        if not watching:
+            raise KeyboardInterrupt
+
+    watching: list[bool] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
+    try:
+        run(wish_to_end, watching)
+    except (StartFailure, ImproperlyConfigured) as failure:
+        print(f"\nBurnline cannot start. {failure}", file=sys.stderr, flush=True)
+        return 1
+    except KeyboardInterrupt:
+        tell("\nStopped before everything ran.")
+    return 0
+
+
+def run(wish_to_end: threading.Event, watching: list[bool]) -> None:
+    started_at = time.monotonic()
+    from django.conf import settings
+
+    tell(f"Burnline starts (its data: {settings.VAR})")
+    with owned(settings.PLACES, "up", wait_seconds=OTHER_COMMAND_WAIT_SECONDS):
+        refuse_taken_port(settings.HOST, settings.PORT)
+        with step("servers") as outcome:
+            servers = start_servers(
+                settings.PLACES,
+                postgres=settings.EMBEDDED_POSTGRES,
+                valkey=settings.EMBEDDED_VALKEY,
+                tell=outcome,
+            )
+            if not settings.EMBEDDED_POSTGRES and not settings.EMBEDDED_VALKEY:
+                outcome("run by others")
+        supervisor = Supervisor(servers, children := make_children(), tell)
+        try:
+            prepare()
+            for child in children:
+                with step(child.name):
+                    child.start()
+                    if child is children[0]:
+                        wait_for_web(child, wish_to_end)
+            greet(time.monotonic() - started_at)
+            watching.append(True)
+            while not wish_to_end.wait(LOOK_INTERVAL_SECONDS):
+                supervisor.look()
+            tell("Stopping …")
+        finally:
+            wish_to_end.set()  # a second Ctrl-C must not cut the stopping short
+            supervisor.stop()
+        tell("Stopped. The data is kept.")
+
+
+def prepare() -> None:
+    """Everything between an empty database and a page that can be shown."""
+    from django.conf import settings
+
+    from config.front_end import collect_static, vendor_front_end
+
+    with step("program"):
+        django.setup()
+    with step("tables") as outcome:
+        try:
+            outcome(bring_tables_up_to_date())
+        except DatabaseError as error:
+            raise StartFailure(f"The database refused: {' '.join(str(error).split())}.") from None
+    with step("front end") as outcome:
+        try:
+            fetched = vendor_front_end(ROOT)
+        except StartFailure as failure:
+            fetched = False
+            outcome(f"without charts ({failure})")
+        collected = collect_static(settings.PLACES.static)
+        outcome("made" if fetched or collected else "unchanged")
+    if settings.DEMO and "demo" in get_commands() and is_empty():
+        with step("demo"):
+            call_command("demo", verbosity=0)
+    connections.close_all()
+    connections["default"].close_pool()  # type: ignore[attr-defined]
+
+
+def bring_tables_up_to_date() -> str:
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connections["default"])
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if not plan:
+        return "unchanged"
+    call_command("migrate", interactive=False, verbosity=0)
+    return f"{len(plan)} migrations"
+
+
+def is_empty() -> bool:
+    from django.contrib.auth import get_user_model
+
+    return not get_user_model()._default_manager.exists()
+
+
+def make_children() -> list[Child]:
+    """The web first: its readiness is waited for. Then the jobs."""
+    from django.conf import settings
+
+    python, logs = Path(sys.executable), settings.PLACES.logs
+    metrics = settings.PLACES.metrics
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir(parents=True, exist_ok=True)
+    environment = {"PROMETHEUS_MULTIPROC_DIR": str(metrics), "PYTHONUNBUFFERED": "1"}
+    celery = [python, "-m", "celery", "-A", "config.celery:app", "--quiet"]
+    level = f"--loglevel={settings.LOG_LEVEL}"
+    commands: dict[str, list[str | Path]] = {
+        "web": [python, *web_arguments()],
+        "worker": [*celery, "worker", level, f"--concurrency={settings.JOB_WORKERS}", "--without-gossip"]
+        + ["--without-mingle", "-Ofair"],
+        # Its memory is not kept: every job it names is a sweep over rows that are due.
+        "beat": [*celery, "beat", level, "--scheduler=celery.beat:Scheduler", "--pidfile="],
+    }
+    return [Child(name, command, ROOT, logs / f"{name}.log", environment) for name, command in commands.items()]
+
+
+def web_arguments() -> list[str]:
+    from django.conf import settings
+
+    return [
+        *("-m", "granian", "--interface", "wsgi", "config.wsgi:application"),
+        *("--host", settings.HOST, "--port", str(settings.PORT)),
+        *("--workers", str(settings.WEB_WORKERS), "--blocking-threads", str(settings.WEB_THREADS)),
+        # More at once than threads would only wait inside; outside, the kernel's queue holds them in order.
+        *("--backpressure", str(settings.WEB_THREADS), "--backlog", "2048"),
+        *("--respawn-failed-workers", "--workers-kill-timeout", "10", "--no-ws", "--log-level", "warning"),
+    ]
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """Raises StartFailure when something else listens on the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise StartFailure(
+                f"Port {port} on {host} cannot be used ({reason}); free it, or choose another with BURNLINE_PORT."
+            ) from None
+
+
+def wait_for_web(web: Child, wish_to_end: threading.Event) -> None:
+    from django.conf import settings
+
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.HOST, settings.HOST)
+    deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        connection = HTTPConnection(host, settings.PORT, timeout=2)
+        try:
+            connection.request("GET", "/livez", headers={"Host": "localhost"})
+            if connection.getresponse().status < 500:
+                return
+        except (OSError, HTTPException):
+            pass
+        finally:
+            connection.close()
+        if not web.alive():
+            break
+        wish_to_end.wait(0.05)
+    raise StartFailure(f"The web did not answer: {last_lines(web.log)} (all of it: {web.log}).")
+
+
+def greet(seconds: float) -> None:
+    """Say where to go, with which sign-in, and how to send the first event."""
+    from django.conf import settings
+
+    url = settings.BASE_URL
+    tell(f"\nBurnline runs ({seconds:.1f} s). Ctrl-C stops it.\n")
+    try:
+        demo = json.loads(settings.PLACES.demo.read_text())
+    except (OSError, ValueError):
+        tell(f"  Console   {url}/console/")
+        tell("  Make yourself an operator:  .venv/bin/python manage.py createsuperuser")
+        tell("  Make a key for events:      .venv/bin/python manage.py create_api_key --scopes ingest\n")
+        return
+    console, portal = demo["console"], demo["portal"]
+    tell(f"  Console   {url}/console/   {console['email']}  {console['password']}")
+    tell(f"  Portal    {url}/portal/    {portal['email']}  {portal['password']}")
+    tell(f"  API       {url}/v1/docs\n")
+    event = {
+        "id": "first-event",
+        "customer": demo["customer"],
+        "type": "llm.call",
+        "provider": "anthropic",
+        "model": "claude-opus-4-5",
+        "usage": {"input": 1200, "output": 300},
+    }
+    tell("Send an event:\n")
+    tell(f"  curl -X POST {url}/v1/events -H 'Authorization: Bearer {demo['api_key']}' \\")
+    tell(f"    -H 'Content-Type: application/json' -d '{json.dumps(event)}'\n")
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end us when the process that started us dies, however it dies (Linux)."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
