@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db import connection
+from msgspec.json import decode
 
 COLUMNS = """event_id, source, seq, type, occurred_at, provider, model, context, usage, quantity, status, latency_ms,
 run_id, run, properties, cost, unpriced"""
@@ -61,4 +62,12 @@ def _events(where: str, customer_id: int, *values: Any) -> list[StoredEvent]:
         cursor.execute(
             f"SELECT {COLUMNS} FROM metering_event WHERE customer_id = %s AND {where}", [customer_id, *values]
         )
-        return [StoredEvent._make(row) for row in cursor.fetchall()]
+        return [_stored(row) for row in cursor.fetchall()]
+
+
+def _stored(row: tuple[Any, ...]) -> StoredEvent:
+    event = StoredEvent._make(row)
+    # Django leaves jsonb from a plain cursor as text.
+    return event._replace(
+        usage=decode(event.usage), run=event.run and decode(event.run), properties=decode(event.properties)
+    )

@@ -1,0 +1,239 @@
+"""Who has which plan, from when to when: starting, changing and ending subscriptions, and rolling their periods."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from billing.ledger import lock_customer
+from billing.models import Subscription, SubscriptionSegment
+from core.due_work import schedule
+from core.ids import new_id, public_id
+from core.periods import Period, local_date, local_midnight, period_containing, period_number
+from core.problems import Conflict, Invalid, NotFound
+from customers.models import Customer
+from pricing.models import Plan, PlanVersion
+from pricing.plans import PlanTerms
+
+PERIOD_ENDS = "subscription.period"
+
+
+@dataclass(frozen=True)
+class NewSubscription:
+    """What starts a subscription. ``anchor`` is the local day that periods count from; the start's own day by default."""
+
+    customer: Customer
+    plan_version: PlanVersion
+    key: str
+    starts_at: datetime
+    anchor: date | None = None
+    ends_at: datetime | None = None
+    overrides: dict[str, Any] | None = None
+
+
+def plan_version_to_sell(plan_key: str, number: int | None = None) -> PlanVersion:
+    """The version a new subscriber gets: the one asked for, or the newest that is published.
+
+    Raises ``Invalid`` naming the field, with what could be asked for instead.
+    """
+    plan = Plan.objects.filter(key=plan_key).first()
+    if plan is None:
+        raise Invalid.one("plan", "unknown_plan", f"There is no plan with the key {plan_key!r}.")
+    versions = plan.versions.filter(status=PlanVersion.Status.PUBLISHED).order_by("-number")
+    version = versions.filter(number=number).first() if number is not None else versions.first()
+    if version is None:
+        wanted = "no published version" if number is None else f"no published version {number}"
+        raise Invalid.one("plan", "not_published", f"The plan {plan_key!r} has {wanted}: publish one first.")
+    return version
+
+
+@transaction.atomic
+def start_subscription(new: NewSubscription, *, now: datetime) -> Subscription:
+    """Start a subscription and open its first period.
+
+    The first period starts at local midnight of the start's day (the first day counts), or within the period of the
+    ``anchor`` that holds it. Raises ``Conflict`` when the customer already has a subscription with this key, and
+    ``Invalid`` when the anchor lies after the start or the plan's currency is not the customer's.
+    """
+    customer = new.customer
+    lock_customer(customer.id)
+    terms = PlanTerms.of(new.plan_version)
+    if terms.currency != customer.currency:
+        detail = f"The plan is priced in {terms.currency}; {customer.key} is billed in {customer.currency}."
+        raise Invalid.one("plan", "currency_differs", detail)
+    if Subscription.objects.filter(customer=customer, key=new.key).exists():
+        raise Conflict(f"{customer.key} already has a subscription with the key {new.key!r}.")
+    zone = customer.next_timezone or customer.timezone
+    first_day = local_date(new.starts_at, zone)
+    anchor = new.anchor or first_day
+    if anchor > first_day:
+        raise Invalid.one("anchor", "after_start", f"The anchor {anchor} must not lie after the start {first_day}.")
+    starts_at = local_midnight(first_day, zone)
+    n, period = period_containing(anchor, terms.interval, zone, starts_at)
+    subscription = Subscription.objects.create(
+        customer=customer,
+        id=new_id(),
+        key=new.key,
+        anchor=anchor,
+        interval=terms.interval,
+        timezone=zone,
+        starts_at=starts_at,
+        ends_at=new.ends_at,
+        overrides=new.overrides or {},
+        created_at=now,
+        period_n=n,
+        period_start=starts_at,
+        period_end=_clipped_end(period.end, new.ends_at),
+    )
+    SubscriptionSegment.objects.create(
+        customer=customer,
+        id=new_id(),
+        subscription_id=subscription.id,
+        plan_version=new.plan_version,
+        starts_at=starts_at,
+        ends_at=new.ends_at,
+    )
+    schedule(customer.id, PERIOD_ENDS, subscription.id.hex, subscription.period_end)
+    return subscription
+
+
+@transaction.atomic
+def change_plan(subscription: Subscription, version: PlanVersion, *, at: datetime, now: datetime) -> None:
+    """Put the subscription on another plan version from ``at`` on: usage by the instant, the fee by the plan's proration.
+
+    A change planned earlier for a later time is replaced. Raises ``Conflict`` when ``at`` lies in a period that is
+    already closed or after the subscription's end, and ``Invalid`` when interval or currency differ.
+    """
+    lock_customer(subscription.customer_id)
+    subscription.refresh_from_db()
+    terms = PlanTerms.of(version)
+    if terms.interval != subscription.interval:
+        detail = f"The plan bills by the {terms.interval}, the subscription by the {subscription.interval}."
+        raise Invalid.one("plan", "interval_differs", detail)
+    if terms.currency != subscription.customer.currency:
+        detail = f"The plan is priced in {terms.currency}, the customer pays in {subscription.customer.currency}."
+        raise Invalid.one("plan", "currency_differs", detail)
+    if at < subscription.period_start:
+        raise Conflict("That time lies in a period that is already closed; change the plan from the open period on.")
+    if subscription.ends_at is not None and at >= subscription.ends_at:
+        raise Conflict("The subscription ends before that time.")
+    segments = SubscriptionSegment.objects.filter(
+        customer_id=subscription.customer_id, subscription_id=subscription.id
+    )
+    segments.filter(starts_at__gte=at, starts_at__gt=subscription.starts_at).delete()
+    first = segments.filter(starts_at__gte=at).first()
+    if first is not None:  # a change from the very start replaces the first stretch
+        SubscriptionSegment.objects.filter(pk=first.pk).update(plan_version=version, ends_at=subscription.ends_at)
+        return
+    segments.filter(Q(ends_at=None) | Q(ends_at__gt=at)).update(ends_at=at)
+    SubscriptionSegment.objects.create(
+        customer_id=subscription.customer_id,
+        id=new_id(),
+        subscription_id=subscription.id,
+        plan_version=version,
+        starts_at=at,
+        ends_at=subscription.ends_at,
+    )
+
+
+@transaction.atomic
+def cancel_subscription(subscription: Subscription, *, at: datetime, now: datetime) -> None:
+    """End the subscription at ``at``; its last period ends then and is invoiced as any other."""
+    lock_customer(subscription.customer_id)
+    subscription.refresh_from_db()
+    if subscription.closed_at is not None:
+        raise Conflict("The subscription has already ended.")
+    if at < subscription.period_start:
+        raise Conflict("That time lies in a period that is already closed.")
+    subscription.ends_at = at
+    period = period_number(
+        subscription.anchor, subscription.period_n, subscription.interval, subscription.timezone
+    )
+    subscription.period_end = _clipped_end(period.end, at)
+    subscription.save(update_fields=["ends_at", "period_end"])
+    segments = SubscriptionSegment.objects.filter(
+        customer_id=subscription.customer_id, subscription_id=subscription.id
+    )
+    segments.filter(starts_at__gte=at, starts_at__gt=subscription.starts_at).delete()
+    segments.filter(Q(ends_at=None) | Q(ends_at__gt=at)).update(ends_at=at)
+    schedule(subscription.customer_id, PERIOD_ENDS, subscription.id.hex, max(subscription.period_end, now))
+
+
+def whole_period(subscription: Subscription, n: int) -> Period:
+    """The full period n by the calendar, of which a first or last period may be a part."""
+    return period_number(subscription.anchor, n, subscription.interval, subscription.timezone)
+
+
+def segments_between(subscription: Subscription, period: Period) -> list[SubscriptionSegment]:
+    """The stretches under one plan version that overlap the period, in order of time."""
+    return list(
+        SubscriptionSegment.objects.filter(
+            Q(ends_at=None) | Q(ends_at__gt=period.start),
+            customer_id=subscription.customer_id,
+            subscription_id=subscription.id,
+            starts_at__lt=period.end,
+        )
+        .select_related("plan_version__plan")
+        .order_by("starts_at", "id")
+    )
+
+
+def advance_period(subscription: Subscription, customer: Customer, *, now: datetime) -> bool:
+    """Move on to the next period; ``False`` when the subscription has ended instead. The caller holds the lock.
+
+    A change of the customer's zone takes effect here: the new period starts where the old one ended and ends at the new
+    zone's midnight.
+    """
+    if subscription.ends_at is not None and subscription.period_end >= subscription.ends_at:
+        subscription.closed_at = now
+        subscription.save(update_fields=["closed_at"])
+        return False
+    if customer.next_timezone and customer.next_timezone != customer.timezone:
+        Customer.objects.filter(id=customer.id).update(timezone=customer.next_timezone, next_timezone="")
+        customer.timezone, customer.next_timezone = customer.next_timezone, ""
+    subscription.timezone = customer.timezone
+    subscription.period_start = subscription.period_end
+    subscription.period_n += 1
+    following = whole_period(subscription, subscription.period_n)
+    if following.end <= subscription.period_start:  # a zone far to the east swallowed a period of a day
+        subscription.period_n += 1
+        following = whole_period(subscription, subscription.period_n)
+    subscription.period_end = _clipped_end(following.end, subscription.ends_at)
+    subscription.save(update_fields=["timezone", "period_start", "period_n", "period_end"])
+    schedule(customer.id, PERIOD_ENDS, subscription.id.hex, subscription.period_end)
+    return True
+
+
+def subscription_by_key(customer_id: int, key: str) -> Subscription:
+    """The customer's subscription with this key or public id; ``NotFound`` otherwise."""
+    mine = Subscription.objects.filter(customer_id=customer_id)
+    for subscription in mine.filter(key=key):
+        return subscription
+    for subscription in mine:
+        if public_id("sub", subscription.id) == key:
+            return subscription
+    raise NotFound(f"There is no subscription {key!r}.")
+
+
+def active_subscriptions(customer_id: int) -> list[Subscription]:
+    """Subscriptions whose periods still run, oldest first."""
+    return list(
+        Subscription.objects.filter(customer_id=customer_id, closed_at=None)
+        .select_related("customer")
+        .order_by("starts_at", "id")
+    )
+
+
+def segment_ids(customer_id: int, subscription_id: UUID) -> list[UUID]:
+    return list(
+        SubscriptionSegment.objects.filter(
+            customer_id=customer_id, subscription_id=subscription_id
+        ).values_list("id", flat=True)
+    )
+
+
+def _clipped_end(end: datetime, ends_at: datetime | None) -> datetime:
+    return end if ends_at is None else min(end, ends_at)
