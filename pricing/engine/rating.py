@@ -70,11 +70,40 @@ def rate_charge(
     >>> rated.amount_unrounded, rated.amount_minor
     (Decimal('0.015'), 2)
     """
+    rated = rate_unrounded(charge, usage, share=share, before=before)
+    minor, step = rounding(rated.amount_unrounded, rated.billed_before, exponent)
+    return replace(rated, amount_minor=minor, explain=(*rated.explain, step))
+
+
+@exact
+def rate_unrounded(
+    charge: Charge, usage: Iterable[Usage], *, share: Share | None = None, before: Iterable[Usage] = ()
+) -> RatedCharge:
+    """What ``rate_charge`` answers, before its rounding: an invoice rounds once, after its own steps."""
     earlier = tuple(before)
     if not earlier:
-        return _rounded(_rate(charge, tuple(usage), share), exponent)
-    whole = _rate(charge, (*earlier, *usage), share)
-    return _rest(whole, _rate(charge, earlier, share), exponent)
+        return _rate(charge, tuple(usage), share)
+    return _rest(_rate(charge, (*earlier, *usage), share), _rate(charge, earlier, share))
+
+
+@exact
+def rounding(unrounded: Decimal, billed_before: Decimal, exponent: int) -> tuple[int, Step]:
+    """An amount in minor units, and the step that tells it.
+
+    Where a part of the period was billed before, the whole and that part are each rounded, and the answer is
+    what is left between them: so the parts add up to what the whole would have been.
+
+    >>> rounding(Decimal("0.004"), Decimal("1.004"), 2)[0]
+    1
+    """
+    whole = billed_before + unrounded
+    billed_minor = round_to_minor(billed_before, exponent)
+    minor = round_to_minor(whole, exponent) - billed_minor
+    amount = from_minor(minor, exponent)
+    text = f"{plain(whole)} → {from_minor(minor + billed_minor, exponent)}"
+    if billed_before:
+        text += f", less {from_minor(billed_minor, exponent)} billed before"
+    return minor, Step("rounding", text, amount)
 
 
 def _rate(charge: Charge, usage: tuple[Usage, ...], share: Share | None) -> RatedCharge:
@@ -170,39 +199,16 @@ def _bounded(charge: Charge, amount: Decimal, share: Share | None, steps: list[S
     return amount
 
 
-def _rounded(rated: RatedCharge, exponent: int) -> RatedCharge:
-    minor = round_to_minor(rated.amount_unrounded, exponent)
-    text = f"{plain(rated.amount_unrounded)} → {from_minor(minor, exponent)}"
-    return replace(
-        rated,
-        amount_minor=minor,
-        explain=(*rated.explain, Step("rounding", text, from_minor(minor, exponent))),
-    )
-
-
-def _rest(whole: RatedCharge, earlier: RatedCharge, exponent: int) -> RatedCharge:
-    """The whole less what was billed earlier, line by line; each side is rounded as it was or would be
-    billed."""
+def _rest(whole: RatedCharge, earlier: RatedCharge) -> RatedCharge:
+    """The whole less what was rated earlier, line by line."""
     unrounded = whole.amount_unrounded - earlier.amount_unrounded
-    billed = round_to_minor(earlier.amount_unrounded, exponent)
-    minor = round_to_minor(whole.amount_unrounded, exponent) - billed
-    steps = (
-        *whole.explain,
-        Step("before", f"Less {plain(earlier.amount_unrounded)} rated earlier in this period", unrounded),
-        Step(
-            "rounding",
-            f"{plain(whole.amount_unrounded)} → {from_minor(minor + billed, exponent)}, less "
-            f"{from_minor(billed, exponent)} billed",
-            from_minor(minor, exponent),
-        ),
-    )
+    step = Step("before", f"Less {plain(earlier.amount_unrounded)} rated earlier in this period", unrounded)
     return replace(
         whole,
         quantity=whole.quantity - earlier.quantity,
         amount_unrounded=unrounded,
-        amount_minor=minor,
         lines=_remaining_lines(whole.lines, earlier.lines),
-        explain=steps,
+        explain=(*whole.explain, step),
         lift=whole.lift - earlier.lift,
         absorbed=whole.absorbed - earlier.absorbed,
         cost=whole.cost - earlier.cost,

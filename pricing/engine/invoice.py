@@ -1,0 +1,257 @@
+"""The money of one subscription's period, in one published order, from usage to total.
+
+Per charge: quantity less included, model, floor, minimum and maximum, discount (``rating``). Then the
+fee, the commitment, the subscription's discount, the margin floor, rounding line by line, and tax.
+Credit notes and prepaid money come after the total, and are not prices.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from core.money import ONE, ZERO, exact, plain, prorate, tax_minor
+from core.periods import Share
+from pricing.engine.charge import HUNDRED, Charge
+from pricing.engine.model import RatedLine
+from pricing.engine.rating import RatedCharge, Step, rate_unrounded, rounding
+from pricing.engine.usage import Usage
+
+LineKind = Literal["usage", "correction", "fee", "commitment", "margin_floor"]
+
+
+class ChargeUsage(NamedTuple):
+    """A charge and its usage. ``before`` and ``share`` mean what they mean to ``rate_charge``.
+
+    A ``correction`` bills late usage of an earlier period; it does not count toward this period's commitment.
+    """
+
+    charge: Charge
+    usage: Sequence[Usage]
+    before: Sequence[Usage] = ()
+    share: Share | None = None
+    correction: bool = False
+
+
+class Fee(NamedTuple):
+    """A plan's fee for a whole period, and the share of it that is due; a negative amount gives an
+    unused part back."""
+
+    amount: Decimal
+    share: Share | None = None
+    description: str = "Plan fee"
+
+
+class MarginFloor(NamedTuple):
+    """The least margin of the period, as a fraction below 1, and what happens where it is not reached."""
+
+    rate: Decimal
+    on_breach: Literal["bill", "absorb", "alert"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodInput:
+    """All that the money of a period depends on. Amounts are in the major unit, before tax.
+
+    ``commitment`` is the least spend of a whole period, scaled by ``commitment_share``. ``cost_total``
+    is what the period's events cost us, ``credit_revenue`` the cost basis of the credits they burnt.
+    ``cap`` is the most that the customer agreed to pay for the period: the margin floor never bills
+    beyond it. ``tax_rate`` is a fraction.
+    """
+
+    currency_exponent: int
+    charges: Sequence[ChargeUsage] = ()
+    fees: Sequence[Fee] = ()
+    commitment: Decimal | None = None
+    commitment_share: Share | None = None
+    subscription_discount_percent: Decimal | None = None
+    margin_floor: MarginFloor | None = None
+    cost_total: Decimal = ZERO
+    credit_revenue: Decimal = ZERO
+    cap: Decimal | None = None
+    tax_rate: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodLine:
+    """One line of an invoice. ``unrounded`` is after the subscription's discount; ``discount`` is what
+    that took."""
+
+    kind: LineKind
+    description: str
+    quantity: Decimal
+    unrounded: Decimal
+    amount_minor: int
+    explain: tuple[Step, ...]
+    charge: RatedCharge | None = None
+    discount: Decimal = ZERO
+
+    @property
+    def charge_key(self) -> str | None:
+        return None if self.charge is None else self.charge.charge_key
+
+    @property
+    def parts(self) -> tuple[RatedLine, ...]:
+        return () if self.charge is None else self.charge.lines
+
+
+@dataclass(frozen=True, slots=True)
+class FloorOutcome:
+    """How the period stands to its margin floor. ``shortfall`` = ``required`` − ``revenue`` = billed +
+    absorbed + told.
+
+    ``billed`` is on the invoice, ``absorbed`` is carried by us and booked. With ``on_breach: alert``
+    neither is set and the shortfall is only told.
+    """
+
+    required: Decimal
+    revenue: Decimal
+    shortfall: Decimal
+    billed: Decimal
+    absorbed: Decimal
+    alert: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RatedPeriod:
+    lines: tuple[PeriodLine, ...]
+    subtotal_minor: int
+    tax_minor: int
+    total_minor: int
+    discount: Decimal
+    floor: FloorOutcome | None
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A line before its rounding. ``billed_before`` is the part of its period that is billed already."""
+
+    kind: LineKind
+    description: str
+    quantity: Decimal
+    amount: Decimal
+    billed_before: Decimal = ZERO
+    steps: list[Step] = field(default_factory=list)
+    charge: RatedCharge | None = None
+    discount: Decimal = ZERO
+
+
+@exact
+def rate_period(period: PeriodInput) -> RatedPeriod:
+    """The lines, tax and total of one period.
+
+    >>> plan = PeriodInput(currency_exponent=2, fees=[Fee(Decimal("49.00"), Share(10, 31))],
+    ...                    tax_rate=Decimal("0.20"))
+    >>> rated = rate_period(plan)
+    >>> rated.subtotal_minor, rated.tax_minor, rated.total_minor
+    (1581, 316, 1897)
+    """
+    drafts = [_usage_draft(item) for item in period.charges]
+    drafts += [_fee_draft(fee) for fee in period.fees]
+    drafts += _commitment_drafts(period, drafts)
+    for draft in drafts:
+        _discount(draft, period.subscription_discount_percent)
+    floor = _floor_outcome(period, drafts)
+    if floor is not None and floor.billed:
+        drafts.append(_floor_draft(floor))
+    lines = tuple(_line(draft, period.currency_exponent) for draft in drafts)
+    subtotal = sum(line.amount_minor for line in lines)
+    tax = 0 if period.tax_rate is None else tax_minor(subtotal, period.tax_rate)
+    discount = sum((draft.discount for draft in drafts), ZERO)
+    return RatedPeriod(lines, subtotal, tax, subtotal + tax, discount, floor)
+
+
+def _usage_draft(item: ChargeUsage) -> _Draft:
+    rated = rate_unrounded(item.charge, item.usage, share=item.share, before=item.before)
+    return _Draft(
+        kind="correction" if item.correction else "usage",
+        description=item.charge.key,
+        quantity=rated.quantity,
+        amount=rated.amount_unrounded,
+        billed_before=rated.billed_before,
+        steps=list(rated.explain),
+        charge=rated,
+    )
+
+
+def _fee_draft(fee: Fee) -> _Draft:
+    step = Step("fee", f"{fee.description} {plain(fee.amount)}", fee.amount)
+    if fee.share is None or fee.share.used == fee.share.whole:
+        return _Draft("fee", fee.description, ONE, fee.amount, steps=[step])
+    amount = prorate(fee.amount, fee.share)
+    part = Step("proration", f"{fee.share.used} of {fee.share.whole} of the period", amount)
+    return _Draft("fee", fee.description, ONE, amount, steps=[step, part])
+
+
+def _commitment_drafts(period: PeriodInput, drafts: Sequence[_Draft]) -> list[_Draft]:
+    if period.commitment is None:
+        return []
+    share = period.commitment_share
+    committed = period.commitment if share is None else prorate(period.commitment, share)
+    spent = sum((draft.amount for draft in drafts if draft.kind != "correction"), ZERO)
+    if spent >= committed:
+        return []
+    text = f"Committed {plain(committed)}, used {plain(spent)}"
+    step = Step("commitment", text, committed - spent)
+    return [_Draft("commitment", "Commitment true-up", ONE, committed - spent, steps=[step])]
+
+
+def _discount(draft: _Draft, percent: Decimal | None) -> None:
+    """Take the subscription's discount off a line: a percentage of each line is exactly its part of the
+    whole."""
+    if not percent:
+        return
+    kept = (HUNDRED - percent) / HUNDRED
+    draft.discount = draft.amount - draft.amount * kept
+    draft.amount *= kept
+    draft.billed_before *= kept
+    text = f"{plain(percent)} % off the subscription"
+    draft.steps.append(Step("subscription_discount", text, draft.amount))
+
+
+def _floor_outcome(period: PeriodInput, drafts: Sequence[_Draft]) -> FloorOutcome | None:
+    if period.margin_floor is None:
+        return None
+    rate, on_breach = period.margin_floor
+    lines_sum = sum((draft.amount for draft in drafts), ZERO)
+    revenue = lines_sum + period.credit_revenue
+    required = period.cost_total / (ONE - rate)
+    shortfall = max(ZERO, required - revenue)
+    billed = absorbed = ZERO
+    if on_breach == "bill":
+        billed = min(shortfall, _open_to_floor(period, drafts, rate, revenue))
+        if period.cap is not None:
+            billed = min(billed, max(ZERO, period.cap - lines_sum))
+    if on_breach != "alert":
+        absorbed = shortfall - billed
+    return FloorOutcome(required, revenue, shortfall, billed, absorbed, alert=shortfall > 0)
+
+
+def _open_to_floor(period: PeriodInput, drafts: Sequence[_Draft], rate: Decimal, revenue: Decimal) -> Decimal:
+    """What the floor may bill: charges at their maximum stay out of it, with their cost and their revenue.
+
+    A maximum is a promise to the customer; a floor that billed around it would break it.
+    """
+    capped = [draft for draft in drafts if draft.charge is not None and draft.charge.at_maximum]
+    cost = period.cost_total - sum((draft.charge.cost for draft in capped if draft.charge), ZERO)
+    earned = revenue - sum((draft.amount for draft in capped), ZERO)
+    return max(ZERO, max(ZERO, cost) / (ONE - rate) - earned)
+
+
+def _floor_draft(floor: FloorOutcome) -> _Draft:
+    step = Step("margin_floor", "Added to reach the plan's least price", floor.billed)
+    return _Draft("margin_floor", "Margin floor adjustment", ONE, floor.billed, steps=[step])
+
+
+def _line(draft: _Draft, exponent: int) -> PeriodLine:
+    minor, step = rounding(draft.amount, draft.billed_before, exponent)
+    return PeriodLine(
+        kind=draft.kind,
+        description=draft.description,
+        quantity=draft.quantity,
+        unrounded=draft.amount,
+        amount_minor=minor,
+        explain=(*draft.steps, step),
+        charge=draft.charge,
+        discount=draft.discount,
+    )
