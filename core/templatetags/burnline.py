@@ -1,0 +1,105 @@
+"""How templates write figures, times and links. Each is one call into ``core.pages``."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.template.context import RequestContext
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from core.pages import charts, figures, times
+from core.periods import Period
+
+register = template.Library()
+
+register.filter("money", figures.money)
+register.filter("bare_money", figures.bare_money)
+register.filter("money_text", figures.money_text)
+register.filter("rough_money", figures.rough_money)
+register.filter("quantity", figures.quantity)
+register.filter("compact", lambda value: figures.compact(Decimal(value)))
+register.filter("exact", lambda value: figures.exact(Decimal(value)))
+register.filter("percent", figures.percent)
+register.filter("currency_name", figures.currency_name)
+register.filter("day", times.day)
+register.filter("short_day", times.short_day)
+register.simple_tag(figures.minor_money, name="minor")
+register.simple_tag(figures.change, name="change")
+register.simple_tag(times.ago, name="ago")
+
+
+@register.filter
+def moment(at: datetime | None, zone: str) -> SafeString:
+    """An instant in a zone; to the second in UTC on hover."""
+    return _time(at, times.moment(at, zone)) if at else format_html('<span class="none">{}</span>', figures.NOTHING)
+
+
+@register.filter
+def exact_moment(at: datetime | None, zone: str) -> SafeString:
+    if at is None:
+        return format_html('<span class="none">{}</span>', figures.NOTHING)
+    return _time(at, times.moment_to_the_second(at, zone))
+
+
+@register.filter
+def clock_time(at: datetime, zone: str) -> SafeString:
+    return _time(at, times.clock_time(at, zone))
+
+
+@register.filter
+def local_day(at: datetime | None, zone: str) -> SafeString:
+    if at is None:
+        return format_html('<span class="none">{}</span>', figures.NOTHING)
+    return _time(at, times.day(times.local_day(at, zone)))
+
+
+@register.filter
+def span(period: Period, zone: str) -> str:
+    return times.span(period, zone)
+
+
+@register.filter
+def sparkline(values: list[Decimal], title: str = "") -> SafeString:
+    points = charts.sparkline(values)
+    if not points:
+        return SafeString("")
+    return format_html(
+        '<svg class="spark" viewBox="0 0 100 20" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<polyline points="{}"/></svg>',
+        title,
+        points,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def here(context: RequestContext, *names: str) -> SafeString:
+    """Marks the link of the section that the reader is in."""
+    match = getattr(context.get("request"), "resolver_match", None)
+    return SafeString(' aria-current="page"') if match and match.view_name in names else SafeString("")
+
+
+@register.simple_tag(takes_context=True)
+def theme(context: RequestContext) -> SafeString:
+    """The reader's own choice of light or dark, from its cookie; nothing where the system decides."""
+    request: Any = context.get("request")
+    chosen = request.COOKIES.get("burnline_theme") if request else None
+    return format_html(' data-theme="{}"', chosen) if chosen in ("light", "dark") else SafeString("")
+
+
+@register.filter
+def plural(count: int, words: str) -> str:
+    """``{{ 3|plural:"event,events" }}`` is "3 events"."""
+    one, _, many = words.partition(",")
+    return f"{count:,} {one if count == 1 else many}"
+
+
+@register.filter
+def as_day(value: date | datetime, zone: str) -> str:
+    return times.day(times.local_day(value, zone) if isinstance(value, datetime) else value)
+
+
+def _time(at: datetime, text: str) -> SafeString:
+    stamp = at.isoformat().replace("+00:00", "Z")
+    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, stamp, text)
