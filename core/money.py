@@ -6,7 +6,6 @@ Every function here gives the same answer whatever decimal context the caller ha
 import re
 from collections.abc import Callable, Sequence
 from decimal import (
-    ROUND_CEILING,
     ROUND_HALF_UP,
     Context,
     Decimal,
@@ -32,6 +31,9 @@ ONE = Decimal(1)
 # The scale of NUMERIC(38,18), in which quantities, prices, credits and costs are kept.
 STORED_STEP = Decimal("1E-18")
 
+# Above the largest amount a document can hold: with four minor digits it still fits a BIGINT.
+AMOUNT_LIMIT = Decimal(10) ** 14
+
 EXPONENT_MAX = 4  # ISO 4217 has no currency with more minor digits
 
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,18})?")
@@ -42,6 +44,10 @@ R = TypeVar("R")
 
 class NumberError(ValueError):
     """The value is not a number that Burnline takes; the message says what would be right."""
+
+
+class AmountTooLarge(ValueError):
+    """An amount past what a document can hold: a quantity or a price is wrong."""
 
 
 def exact(function: Callable[P, R]) -> Callable[P, R]:
@@ -106,6 +112,27 @@ def plain(number: Decimal) -> str:
     return "0" if written == "-0" else written
 
 
+def shown(number: Decimal) -> str:
+    """The number as ``plain`` writes it, with at most the 18 decimals that are kept.
+
+    >>> shown(Decimal(2) / Decimal(3))
+    '0.666666666666666667'
+    """
+    return plain(to_stored(number)) if number.copy_abs() < 10**20 else plain(number)
+
+
+def kept_amount(amount: Decimal, rounding: str = ROUND_HALF_UP) -> Decimal:
+    """An unrounded amount as it is kept: to 18 decimals, half away from zero unless told otherwise.
+
+    Raises ``AmountTooLarge`` from 100 trillion in the major unit.
+    """
+    if amount.copy_abs() >= AMOUNT_LIMIT:
+        raise AmountTooLarge(
+            f"An amount of {AMOUNT_LIMIT:,} or more does not fit an invoice; check quantity and price."
+        )
+    return amount.quantize(STORED_STEP, rounding, CONTEXT)
+
+
 def to_stored(number: Decimal) -> Decimal:
     """The number at the 18 decimals the database keeps, half away from zero.
 
@@ -113,11 +140,6 @@ def to_stored(number: Decimal) -> Decimal:
     Decimal('1E-18')
     """
     return number.quantize(STORED_STEP, ROUND_HALF_UP, CONTEXT)
-
-
-def to_stored_ceiling(number: Decimal) -> Decimal:
-    """The number at the 18 decimals the database keeps, never less than it was: to keep an "at least"."""
-    return number.quantize(STORED_STEP, ROUND_CEILING, CONTEXT)
 
 
 def round_to_minor(amount: Decimal, exponent: int) -> int:

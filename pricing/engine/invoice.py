@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from core.money import ONE, ZERO, exact, plain, prorate, tax_minor
+from core.money import ONE, ZERO, exact, kept_amount, prorate, shown, tax_minor
 from core.periods import Share
 from pricing.engine.charge import HUNDRED, Charge
 from pricing.engine.model import RatedLine
@@ -157,7 +157,7 @@ def rate_period(period: PeriodInput) -> RatedPeriod:
     lines = tuple(_line(draft, period.currency_exponent) for draft in drafts)
     subtotal = sum(line.amount_minor for line in lines)
     tax = 0 if period.tax_rate is None else tax_minor(subtotal, period.tax_rate)
-    discount = sum((draft.discount for draft in drafts), ZERO)
+    discount = sum((line.discount for line in lines), ZERO)
     return RatedPeriod(lines, subtotal, tax, subtotal + tax, discount, floor)
 
 
@@ -175,7 +175,7 @@ def _usage_draft(item: ChargeUsage) -> _Draft:
 
 
 def _fee_draft(fee: Fee) -> _Draft:
-    step = Step("fee", f"{fee.description} {plain(fee.amount)}", fee.amount)
+    step = Step("fee", f"{fee.description} {shown(fee.amount)}", fee.amount)
     if fee.share is None or fee.share.used == fee.share.whole:
         return _Draft("fee", fee.description, ONE, fee.amount, steps=[step])
     amount = prorate(fee.amount, fee.share)
@@ -191,7 +191,7 @@ def _commitment_drafts(period: PeriodInput, drafts: Sequence[_Draft]) -> list[_D
     spent = sum((draft.amount for draft in drafts if draft.kind != "correction"), ZERO)
     if spent >= committed:
         return []
-    text = f"Committed {plain(committed)}, used {plain(spent)}"
+    text = f"Committed {shown(committed)}, used {shown(spent)}"
     step = Step("commitment", text, committed - spent)
     return [_Draft("commitment", "Commitment true-up", ONE, committed - spent, steps=[step])]
 
@@ -205,7 +205,7 @@ def _discount(draft: _Draft, percent: Decimal | None) -> None:
     draft.discount = draft.amount - draft.amount * kept
     draft.amount *= kept
     draft.billed_before *= kept
-    text = f"{plain(percent)} % off the subscription"
+    text = f"{shown(percent)} % off the subscription"
     draft.steps.append(Step("subscription_discount", text, draft.amount))
 
 
@@ -214,14 +214,15 @@ def _floor_outcome(period: PeriodInput, drafts: Sequence[_Draft]) -> FloorOutcom
         return None
     rate, on_breach = period.margin_floor
     lines_sum = sum((draft.amount for draft in drafts), ZERO)
-    revenue = lines_sum + period.credit_revenue
-    required = period.cost_total / (ONE - rate)
+    revenue = kept_amount(lines_sum + period.credit_revenue)
+    required = kept_amount(period.cost_total / (ONE - rate))
     shortfall = max(ZERO, required - revenue)
     billed = absorbed = ZERO
     if on_breach == "bill":
         billed = min(shortfall, _open_to_floor(period, drafts, rate, revenue))
         if period.cap is not None:
             billed = min(billed, max(ZERO, period.cap - lines_sum))
+        billed = kept_amount(billed)
     if on_breach != "alert":
         absorbed = shortfall - billed
     return FloorOutcome(required, revenue, shortfall, billed, absorbed, alert=shortfall > 0)
@@ -244,14 +245,15 @@ def _floor_draft(floor: FloorOutcome) -> _Draft:
 
 
 def _line(draft: _Draft, exponent: int) -> PeriodLine:
-    minor, step = rounding(draft.amount, draft.billed_before, exponent)
+    amount = kept_amount(draft.amount)
+    minor, step = rounding(amount, kept_amount(draft.billed_before), exponent)
     return PeriodLine(
         kind=draft.kind,
         description=draft.description,
         quantity=draft.quantity,
-        unrounded=draft.amount,
+        unrounded=amount,
         amount_minor=minor,
         explain=(*draft.steps, step),
         charge=draft.charge,
-        discount=draft.discount,
+        discount=kept_amount(draft.discount),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
-from core.money import ZERO
+from core.money import ZERO, shown
 from pricing.engine.usage import EventFacts, Usage
 
 
@@ -26,6 +26,21 @@ class RatedLine:
     dimensions: Mapping[str, str] = field(default_factory=dict)
     tier_from: Decimal | None = None
     tier_to: Decimal | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        def written(number: Decimal | None) -> str | None:
+            return None if number is None else shown(number)
+
+        return {
+            "description": self.description,
+            "dimensions": dict(self.dimensions),
+            "tier_from": written(self.tier_from),
+            "tier_to": written(self.tier_to),
+            "quantity": shown(self.quantity),
+            "unit_price": written(self.unit_price),
+            "flat": shown(self.flat),
+            "unrounded": shown(self.unrounded),
+        }
 
 
 @dataclass(frozen=True, slots=True)

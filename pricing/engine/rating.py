@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from core.money import ONE, ZERO, exact, from_minor, plain, prorate, round_to_minor
+from core.money import ONE, ZERO, exact, from_minor, kept_amount, prorate, round_to_minor, shown
 from core.periods import Share
 from pricing.engine.charge import HUNDRED, Charge
 from pricing.engine.model import Billable, RatedLine
@@ -20,7 +20,7 @@ class Step:
     amount: Decimal | None = None
 
     def as_json(self) -> dict[str, str | None]:
-        amount = None if self.amount is None else plain(self.amount)
+        amount = None if self.amount is None else shown(self.amount)
         return {"kind": self.kind, "text": self.text, "amount": amount}
 
 
@@ -28,10 +28,10 @@ class Step:
 class RatedCharge:
     """A charge's amount for a period, or for a later part of one.
 
-    ``amount_unrounded`` is in the major unit, ``amount_minor`` in minor units. ``lift`` is what the
-    charge's margin floor added; ``absorbed`` is what the floor asked for and the maximum cut off.
-    ``unpriced`` is the quantity that the charge has no price for. ``billed_before`` is the unrounded
-    amount of what was rated earlier in the period.
+    ``amount_unrounded`` is in the major unit, kept to 18 decimals, ``amount_minor`` in minor units.
+    ``lift`` is what the charge's margin floor added; ``absorbed`` is what the floor asked for and the
+    maximum cut off. ``unpriced`` is the quantity that the charge has no price for. ``billed_before`` is the
+    unrounded amount of what was rated earlier in the period.
     """
 
     charge_key: str
@@ -100,7 +100,7 @@ def rounding(unrounded: Decimal, billed_before: Decimal, exponent: int) -> tuple
     billed_minor = round_to_minor(billed_before, exponent)
     minor = round_to_minor(whole, exponent) - billed_minor
     amount = from_minor(minor, exponent)
-    text = f"{plain(whole)} → {from_minor(minor + billed_minor, exponent)}"
+    text = f"{shown(whole)} → {from_minor(minor + billed_minor, exponent)}"
     if billed_before:
         text += f", less {from_minor(billed_minor, exponent)} billed before"
     return minor, Step("rounding", text, amount)
@@ -115,10 +115,10 @@ def _rate(charge: Charge, usage: tuple[Usage, ...], share: Share | None) -> Rate
     sums = total(usages)
     measured = sums.credits - sums.covered if charge.measures_credits else sums.quantity
     billable = Billable(usages, sums, measured, _scaled(charge.included, share))
-    steps = [Step("quantity", f"{plain(measured)} used")]
+    steps = [Step("quantity", f"{shown(measured)} used")]
     if billable.included:
         steps.append(
-            Step("included", f"{plain(billable.included)} included, {plain(billable.quantity)} to bill")
+            Step("included", f"{shown(billable.included)} included, {shown(billable.quantity)} to bill")
         )
     lines, amount = _model_lines(charge, billable, share, steps)
     lift = _lift(charge, billable, amount)
@@ -131,17 +131,17 @@ def _rate(charge: Charge, usage: tuple[Usage, ...], share: Share | None) -> Rate
     amount = bounded
     if charge.discount_percent:
         amount = amount * (HUNDRED - charge.discount_percent) / HUNDRED
-        steps.append(Step("discount", f"{plain(charge.discount_percent)} % off", amount))
+        steps.append(Step("discount", f"{shown(charge.discount_percent)} % off", amount))
     unpriced = sum((line.quantity for line in lines if _lacks_price(charge, line)), ZERO)
     return RatedCharge(
         charge.key,
         measured,
-        amount,
+        kept_amount(amount),
         0,
         tuple(lines),
         tuple(steps),
-        lift,
-        absorbed,
+        kept_amount(lift),
+        kept_amount(absorbed),
         at_maximum,
         sums.cost,
         unpriced,
@@ -190,19 +190,19 @@ def _bounded(charge: Charge, amount: Decimal, share: Share | None, steps: list[S
         minimum = _scaled(charge.minimum, share)
         if amount < minimum:
             amount = minimum
-            steps.append(Step("minimum", f"Raised to the minimum of {plain(minimum)}", amount))
+            steps.append(Step("minimum", f"Raised to the minimum of {shown(minimum)}", amount))
     if charge.maximum is not None:
         maximum = _scaled(charge.maximum, share)
         if amount > maximum:
             amount = maximum
-            steps.append(Step("maximum", f"Held to the maximum of {plain(maximum)}", amount))
+            steps.append(Step("maximum", f"Held to the maximum of {shown(maximum)}", amount))
     return amount
 
 
 def _rest(whole: RatedCharge, earlier: RatedCharge) -> RatedCharge:
     """The whole less what was rated earlier, line by line."""
     unrounded = whole.amount_unrounded - earlier.amount_unrounded
-    step = Step("before", f"Less {plain(earlier.amount_unrounded)} rated earlier in this period", unrounded)
+    step = Step("before", f"Less {shown(earlier.amount_unrounded)} rated earlier in this period", unrounded)
     return replace(
         whole,
         quantity=whole.quantity - earlier.quantity,
@@ -245,9 +245,9 @@ def _place(line: RatedLine) -> tuple[object, ...]:
 
 def _line_text(line: RatedLine) -> str:
     if line.unit_price is None:
-        return f"{line.description}: {plain(line.quantity)}"
-    text = f"{line.description}: {plain(line.quantity)} × {plain(line.unit_price)}"
-    return f"{text} + {plain(line.flat)}" if line.flat else text
+        return f"{line.description}: {shown(line.quantity)}"
+    text = f"{line.description}: {shown(line.quantity)} × {shown(line.unit_price)}"
+    return f"{text} + {shown(line.flat)}" if line.flat else text
 
 
 def _lacks_price(charge: Charge, line: RatedLine) -> bool:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING
 
-from core.money import CONTEXT, ONE, ZERO, exact, to_stored, to_stored_ceiling
+from core.money import CONTEXT, ONE, ZERO, AmountTooLarge, exact, kept_amount
 
 if TYPE_CHECKING:
     from pricing.engine.charge import Charge
@@ -116,8 +116,11 @@ def contribution(charge: "Charge", facts: EventFacts, so_far: Usage | None = Non
     price = model.event_price(facts, so_far or NOTHING)
     amount, lift = ZERO, ZERO
     if price is not None:
-        amount = to_stored(price)
-        lift = max(ZERO, to_stored_ceiling(_floor_price(charge, facts)) - amount)
+        try:
+            amount = kept_amount(price)
+            lift = max(ZERO, kept_amount(_floor_price(charge, facts), ROUND_CEILING) - amount)
+        except AmountTooLarge as error:
+            raise UnpricedEvent(str(error)) from error
     return Usage(
         facts.dimensions, quantity, 1, amount, facts.cost, lift, facts.credits, facts.credits_covered
     )
