@@ -199,7 +199,15 @@ SESSION_ENGINE = "django.contrib.sessions.backends.db"
 # A task is only a nudge towards rows that are due, so a message may be lost, doubled or late. See docs/adr/.
 CELERY_BROKER_URL = REDIS_URL if REDIS else PLACES.celery_broker_url
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2, "retry_on_timeout": True}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    # Who nudges must not wait for a Redis that is away: one try.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
 CELERY_TASK_PUBLISH_RETRY = False  # the sweep finds what a lost nudge did not
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"

@@ -1,11 +1,16 @@
 """One Postgres and one Valkey for the run, and no way out of this machine."""
 
+import json
 import os
 import shutil
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.test import Client
 from pytest_socket import socket_allow_hosts
 
 from config.places import Places
@@ -41,3 +46,47 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def only_this_machine() -> None:
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+class Api:
+    """The public API as a client sees it: JSON out, JSON back, with one key."""
+
+    def __init__(self, key: str) -> None:
+        self.client = Client(raise_request_exception=False)
+        self.headers = {"Authorization": f"Bearer {key}"}
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self.client.get(path, query, headers=self.headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.send("POST", path, body, **headers)
+
+    def patch(self, path: str, body: Any, **headers: str) -> Any:
+        return self.send("PATCH", path, body, **headers)
+
+    def send(self, method: str, path: str, body: Any, **headers: str) -> Any:
+        """``body`` is sent as it is when it is bytes. Headers are names: ``idempotency_key="k1"``."""
+        data = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        content_type = given.pop("content-type", "application/json")
+        return self.client.generic(method, path, data, content_type, headers=self.headers | given)
+
+
+@pytest.fixture
+def api_with_key(db: None) -> Callable[..., Api]:
+    """Makes a client of the API: ``api_with_key(["read"], customer=acme)``; without a customer, the
+    operator's.
+    """
+
+    def make(scopes: Sequence[str] = ("ingest", "read", "write"), customer: Any = None) -> Api:
+        from customers.api_keys import create_api_key
+
+        return Api(create_api_key(name="test", scopes=scopes, customer=customer, now=datetime.now(UTC))[1])
+
+    return make
+
+
+@pytest.fixture
+def operator_api(api_with_key: Callable[..., Api]) -> Api:
+    """The API with an operator's key that may do everything."""
+    return api_with_key()

@@ -1,0 +1,102 @@
+"""Lists in pages: `{"results": […], "next": cursor or null}`, walked by the last row's own sort keys.
+
+A page begins after a row, not after a count, so rows that come or go meanwhile neither repeat nor hide
+others.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db.models import Field, Model, Q, QuerySet
+
+from core import limits, texts
+from core.fields import Fields
+from core.problems import Invalid
+
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """How many rows, and after which; ``after`` holds that row's sort keys as text, or is empty for the first
+    page.
+    """
+
+    limit: int
+    after: tuple[str, ...]
+
+
+def page_request(query: Fields) -> PageRequest:
+    """Read ``limit`` and ``cursor``; wrong ones are noted in the query's errors."""
+    limit = query.integer("limit", limits.PAGE_ROWS_DEFAULT, least=1, most=limits.PAGE_ROWS_MAX)
+    after: tuple[str, ...] = query.parsed("cursor", _decode, (), code="cursor", stand_in=())
+    return PageRequest(limit, after)
+
+
+def page_of(
+    rows: QuerySet[M], page: PageRequest, *, order: Sequence[str], render: Callable[[M], dict[str, Any]]
+) -> dict[str, Any]:
+    """One page of the rows. ``order`` is as in ``order_by``, all rising or all falling, and ends in something
+    unique.
+
+    Raises ``Invalid`` for a cursor that was not made by this list.
+    """
+    names = [name.removeprefix("-") for name in order]
+    fields: list[Any] = [rows.model._meta.get_field(name) for name in names]
+    after = _after(fields, page.after, falling=order[0].startswith("-")) if page.after else Q()
+    found = list(rows.filter(after).order_by(*order)[: page.limit + 1])
+    shown = found[: page.limit]
+    more = len(found) > page.limit
+    return {
+        "results": [render(row) for row in shown],
+        "next": _encode([field.value_to_string(shown[-1]) for field in fields]) if more else None,
+    }
+
+
+def _after(fields: Sequence[Any], texts_of_row: tuple[str, ...], *, falling: bool) -> Q:
+    if len(fields) != len(texts_of_row):
+        raise _not_ours()
+    values = [_value(field, text) for field, text in zip(fields, texts_of_row, strict=True)]
+    after, equal = Q(), Q()
+    for field, value in zip(fields, values, strict=True):
+        after |= equal & Q(**{f"{field.name}__{'lt' if falling else 'gt'}": value})
+        equal &= Q(**{field.name: value})
+    return after
+
+
+def _value(field: "Field[Any, Any]", text: str) -> Any:
+    try:
+        value = field.to_python(text)
+        field.run_validators(value)
+    except (ValidationError, ValueError, OverflowError):
+        raise _not_ours() from None
+    return value
+
+
+def _encode(keys: list[str]) -> str:
+    packed = json.dumps(keys, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def _decode(cursor: Any) -> tuple[str, ...]:
+    problem = ValueError("Send back the cursor exactly as `next` gave it.")
+    if not isinstance(cursor, str) or not cursor.isascii() or len(cursor) > limits.CURSOR_CHARACTERS_MAX:
+        raise problem
+    try:
+        keys = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, RecursionError):
+        raise problem from None
+    if not isinstance(keys, list) or not keys or not all(isinstance(key, str) for key in keys):
+        raise problem
+    if any(texts.UNSTORABLE.search(key) for key in keys):
+        raise problem
+    return tuple(keys)
+
+
+def _not_ours() -> Invalid:
+    return Invalid.one("cursor", "cursor", "Send back the cursor exactly as `next` gave it.")

@@ -1,0 +1,115 @@
+"""Every limit of the product in one place, each with its reason. A refusal names the limit it met."""
+
+# --- Requests ---------------------------------------------------------------------------------------------
+
+# A batch of 1,000 events of 5 kB. More in one request only makes retries dearer.
+BODY_BYTES_MAX = 5 * 1024 * 1024
+
+# Deeper than any shape we read (OTLP reaches 12), shallow enough that no walk of the tree can exhaust the
+# stack.
+JSON_DEPTH_MAX = 16
+
+# No object we read has more than 50 names of its own; providers' usage objects have fewer than 100.
+JSON_KEYS_MAX = 100
+
+# A number in free data: what a double can hold, written in at most so many digits. JSON lets 12 characters
+# stand for 131 kB (1e131000), and Postgres writes them out in full.
+WIDE_NUMBER_DIGITS_MAX = 40
+WIDE_NUMBER_EXPONENT_MAX = 308
+
+# Fits every page we draw; longer lists are walked with the cursor.
+PAGE_ROWS_DEFAULT = 50
+PAGE_ROWS_MAX = 200
+
+# A cursor holds a few sort keys of at most 255 characters each.
+CURSOR_CHARACTERS_MAX = 2_000
+
+# Search words are compared with short names; a longer one finds nothing.
+SEARCH_CHARACTERS_MAX = 200
+
+# A UUID has 36 characters; some clients hash their own request, so 255 as for every other id.
+IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
+
+# How long a second request with the same Idempotency-Key is told to wait for the first: half a lock time-out.
+IDEMPOTENCY_RETRY_SECONDS = 2
+
+# When Postgres is away or sheds load: long enough for a restart, short enough that nobody notices twice.
+UNAVAILABLE_RETRY_SECONDS = 5
+
+# --- Credentials ------------------------------------------------------------------------------------------
+
+# A key already seen is trusted this long without asking Postgres again; a revoked key may live as long
+# elsewhere.
+API_KEY_CACHE_SECONDS = 30
+API_KEY_CACHE_ENTRIES_MAX = 10_000
+
+# "Last used" is for people who clean up keys: minutes are exact enough, and a write per request would be
+# waste.
+API_KEY_LAST_USED_SECONDS = 300
+
+# Wrong keys from one address. Nobody guesses 256 bits; this keeps the log readable and the guesser slow. A
+# right key is answered whatever the address has tried before.
+WRONG_KEYS_PER_MINUTE_MAX = 120
+
+# A portal link is sent by e-mail or opened at once; a day suits both. Nobody should hold one for longer than
+# a month.
+PORTAL_LINK_SECONDS_DEFAULT = 24 * 3600
+PORTAL_LINK_SECONDS_MIN = 60
+PORTAL_LINK_SECONDS_MAX = 30 * 24 * 3600
+
+# --- Texts and times --------------------------------------------------------------------------------------
+
+ID_CHARACTERS_MAX = 255
+KEY_CHARACTERS_MAX = 100
+NAME_CHARACTERS_MAX = 200
+ADDRESS_CHARACTERS_MAX = 1_000
+
+# Years in which local midnights, month arithmetic and Postgres's timestamps all hold without a special case.
+YEAR_MIN = 1970
+YEAR_MAX = 2200
+
+# --- Events -----------------------------------------------------------------------------------------------
+
+# Costs one transaction; at 1,000 the fixed price of a commit is already spread thin.
+BATCH_EVENTS_MAX = 1_000
+
+# Names that a company tags its calls with; beyond that the event is carrying a document.
+EVENT_PROPERTIES_MAX = 50
+
+# The widths of the event's columns; the longest model names in use have about 90 characters.
+EVENT_TYPE_CHARACTERS_MAX = 120
+EVENT_PROVIDER_CHARACTERS_MAX = 60
+EVENT_MODEL_CHARACTERS_MAX = 200
+EVENT_STATUS_CHARACTERS_MAX = 20
+
+# A day has 86 million milliseconds; no call takes longer than the column holds.
+LATENCY_MS_MAX = 2**31 - 1
+RUN_STEP_MAX = 2**31 - 1
+
+# Client clocks run ahead by seconds, not by hours.
+EVENT_FUTURE_SECONDS_MAX = 5 * 60
+
+# A year's invoices can still be corrected by usage that comes late; what is older is an import gone wrong.
+EVENT_AGE_DAYS_MAX = 400
+
+# Lone events waiting for the writer of a process: a second's worth. Beyond it, waiting only makes everyone later.
+WAITING_EVENTS_MAX = 2_000
+WAITING_EVENTS_SECONDS_MAX = 10
+
+# Large batches read at the same time in a process: each may grow to fifty times its bytes while it is read.
+LARGE_BODY_BYTES = 256 * 1024
+LARGE_BODIES_MAX = 4
+
+# --- The catalogue ----------------------------------------------------------------------------------------
+
+# An invoice of more lines is one that nobody reads.
+PLAN_CHARGES_MAX = 100
+PLAN_GRANTS_MAX = 20
+METER_FILTER_PATHS_MAX = 10
+METER_FILTER_VALUES_MAX = 100
+
+# Each dimension multiplies the number of hourly buckets kept.
+METER_GROUP_BY_MAX = 5
+
+# One preview is one request of a person who is setting a price.
+PREVIEW_EVENTS_MAX = BATCH_EVENTS_MAX
