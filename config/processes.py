@@ -1,5 +1,6 @@
 """Starting child processes so that they never outlive us, and never run as root where that is refused."""
 
+import ctypes
 import os
 import pwd
 import shutil
@@ -16,6 +17,7 @@ from typing import IO
 import psutil
 
 UNPRIVILEGED_ACCOUNT = "nobody"
+PR_SET_PDEATHSIG = 1
 
 
 class StartFailure(Exception):
@@ -84,6 +86,12 @@ def guarded(
         if not all(account.reaches(path) for path in (Path(plain[0]), *paths)):
             wrapped += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     return [*wrapped, "--", *plain]
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when the one that started it dies, however it dies (Linux)."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def spawn(

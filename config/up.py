@@ -1,6 +1,5 @@
 """`make up`: everything on one machine, with one command, and one Ctrl-C to end it."""
 
-import ctypes
 import json
 import os
 import shutil
@@ -21,7 +20,7 @@ from django.core.management import call_command, get_commands
 from django.db import connections
 from django.db.utils import Error as DatabaseError
 
-from config.processes import StartFailure, last_lines
+from config.processes import StartFailure, die_with_parent, last_lines
 from config.servers import owned, start_servers
 from config.supervisor import Child, Supervisor
 
@@ -29,7 +28,6 @@ ROOT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_SECONDS = 60.0
 LOOK_INTERVAL_SECONDS = 0.5
 OTHER_COMMAND_WAIT_SECONDS = 60.0
-PR_SET_PDEATHSIG = 1
 
 
 def tell(line: str) -> None:
@@ -165,7 +163,11 @@ def make_children() -> list[Child]:
     metrics = settings.PLACES.metrics
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir(parents=True, exist_ok=True)
-    environment = {"PROMETHEUS_MULTIPROC_DIR": str(metrics), "PYTHONUNBUFFERED": "1"}
+    environment = {
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        "PYTHONUNBUFFERED": "1",
+        "BURNLINE_DIE_WITH_PARENT": "1",
+    }
     celery = [python, "-m", "celery", "-A", "config.celery:app", "--quiet"]
     level = f"--loglevel={settings.LOG_LEVEL}"
     commands: dict[str, list[str | Path]] = {
@@ -254,12 +256,6 @@ def greet(seconds: float) -> None:
     tell("Send an event:\n")
     tell(f"  curl -X POST {url}/v1/events -H 'Authorization: Bearer {demo['api_key']}' \\")
     tell(f"    -H 'Content-Type: application/json' -d '{json.dumps(event)}'\n")
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to end us when the process that started us dies, however it dies (Linux)."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,11 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from config.processes import die_with_parent
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+if "BURNLINE_DIE_WITH_PARENT" in os.environ:
+    # Should granian's main process be killed, its workers must not keep the port.
+    die_with_parent()
 
 application = get_wsgi_application()
