@@ -55,6 +55,9 @@ class PriceRow(models.Model):
         null=True, help_text="UTC time of day from which it holds; null = all day"
     )
     window_end = models.TimeField(null=True)
+    window_days = models.CharField(
+        max_length=7, default="1234567", help_text="UTC weekdays of the window; 1 is Monday"
+    )
     price = models.DecimalField(max_digits=38, decimal_places=18)
     is_percent = models.BooleanField(
         default=False, help_text="an overhead: the price is a share of the call's cost"

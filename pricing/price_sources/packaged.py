@@ -1,0 +1,26 @@
+"""The prices that come with Burnline: the pinned ``genai-prices`` data and our own corrections of it."""
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+
+from pricing.price_imports import ImportResult, import_price_list
+from pricing.price_sources.csv_file import read_csv
+
+CORRECTIONS = Path(__file__).parent / "corrections.csv"
+SOURCE = "burnline"
+BY = "packaged with Burnline"
+
+
+def import_packaged_prices(*, now: datetime) -> list[ImportResult]:
+    """Bring the packaged prices into the book; the same packages again change nothing.
+
+    They were reviewed when they were pinned, so that they need no second source. Jumps against prices that already
+    hold still wait for a person.
+    """
+    from pricing.price_sources.genai_prices import packaged_prices  # half a second, and seldom needed
+
+    text = CORRECTIONS.read_text()
+    version = hashlib.sha256(text.encode()).hexdigest()[:12]
+    lists = [packaged_prices(), read_csv(text, source=SOURCE, version=version)]
+    return [import_price_list(prices, now=now, accept_single_source=True, by=BY) for prices in lists]
