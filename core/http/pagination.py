@@ -66,7 +66,8 @@ def _after(fields: Sequence[Any], texts_of_row: tuple[str, ...], *, falling: boo
     for field, value in zip(fields, values, strict=True):
         after |= equal & Q(**{f"{field.name}__{'lt' if falling else 'gt'}": value})
         equal &= Q(**{field.name: value})
-    return after
+    # Implied by the rest, but this much an index can begin its scan with.
+    return after & Q(**{f"{fields[0].name}__{'lte' if falling else 'gte'}": values[0]})
 
 
 def _value(field: "Field[Any, Any]", text: str) -> Any:

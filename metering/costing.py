@@ -1,0 +1,43 @@
+"""What an event costs us, asked of the room that knows prices as the event is stored.
+
+This room may not import that one: the function is handed over when the program starts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from metering.new_event import NewEvent
+
+
+@dataclass(frozen=True, slots=True)
+class EventCost:
+    """The provider cost of one event in USD, as far as it could be priced.
+
+    ``rows`` names the price row behind each bucket, ``unpriced`` the buckets that have no price yet, ``book``
+    the version of the price book that was asked.
+    """
+
+    amount: Decimal = Decimal(0)
+    rows: dict[str, int] = field(default_factory=dict)
+    unpriced: tuple[str, ...] = ()
+    book: int = 0
+
+
+def _no_prices(event: NewEvent) -> EventCost:
+    """Without a price book nothing is free: all that was used waits for a price."""
+    return EventCost(unpriced=tuple(event.usage))
+
+
+_cost_of: Callable[[NewEvent], EventCost] = _no_prices
+
+
+def hand_over_costing(cost_of: Callable[[NewEvent], EventCost]) -> None:
+    """Name the function that prices events. Called once, at start."""
+    global _cost_of
+    _cost_of = cost_of
+
+
+def cost_of_event(event: NewEvent) -> EventCost:
+    """The event's cost by the price book that holds at its time."""
+    return _cost_of(event)

@@ -1,0 +1,32 @@
+"""Whose an event is: from the name it came with to our customer."""
+
+from collections.abc import Callable, Iterable
+
+from customers.models import Customer
+
+FindBySubscription = Callable[[set[str]], dict[str, int]]
+_find_by_subscription: FindBySubscription | None = None
+
+# Lago's clients name a subscription where ours name a customer.
+DOORS_NAMING_SUBSCRIPTIONS = frozenset({"lago"})
+
+
+def hand_over_subscription_lookup(find: FindBySubscription) -> None:
+    """Name the function that knows subscriptions' keys (key → customer id). Called once, at start."""
+    global _find_by_subscription
+    _find_by_subscription = find
+
+
+def customer_ids(keys: Iterable[str], *, subscriptions: bool = False) -> dict[str, int]:
+    """The customers known by these keys.
+
+    With ``subscriptions`` a key may name a subscription, and does so first.
+    """
+    wanted = set(keys)
+    found: dict[str, int] = {}
+    if wanted and subscriptions and _find_by_subscription is not None:
+        found = _find_by_subscription(wanted)
+    missing = wanted - found.keys()
+    if missing:
+        found |= dict(Customer.objects.filter(key__in=missing).values_list("key", "id"))
+    return found

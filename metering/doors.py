@@ -1,0 +1,86 @@
+"""What every door for events does.
+
+Ask who is there, read the body, and answer; without the weight of a framework view.
+"""
+
+import json
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from core import limits
+from core.clock import now as read_clock
+from core.http.bodies import read_body
+from core.http.credentials import Credential
+from core.http.handler import PROBLEM_TYPE, problem_response
+from core.problems import Unauthorized, Unavailable
+from customers.authentication import BearerKey
+
+Answer = Callable[[HttpRequest, bytes, Credential, datetime], HttpResponse]
+
+_bearer_key = BearerKey()
+_large_bodies = threading.BoundedSemaphore(limits.LARGE_BODIES_MAX)
+
+
+def receive(request: HttpRequest, answer: Answer) -> HttpResponse:
+    """Answer a request that brings events; every refusal becomes ``application/problem+json``."""
+    try:
+        credential = _credential_of(request)
+        credential.require_scope("ingest")
+        body = read_body(request)
+        with _room_for(body):
+            return answer(request, body, credential, read_clock())
+    except Exception as error:
+        return refusal(error)
+
+
+def json_answer(body: dict[str, Any], status: int = 200) -> HttpResponse:
+    return HttpResponse(json.dumps(body), status=status, content_type="application/json")
+
+
+def refusal(error: Exception) -> HttpResponse:
+    """The problem as an answer. Raises what is a bug of ours again."""
+    rendered = problem_response(error, {})
+    if rendered is None:
+        raise error
+    response = HttpResponse(json.dumps(rendered.data), status=rendered.status_code, content_type=PROBLEM_TYPE)
+    for name in ("Retry-After", "WWW-Authenticate"):
+        if name in rendered:
+            response[name] = rendered[name]
+    return response
+
+
+def media_type(request: HttpRequest) -> str:
+    """The body's type without its parameters, in lower case."""
+    return (request.content_type or "").strip().lower()
+
+
+def _credential_of(request: HttpRequest) -> Credential:
+    found = _bearer_key.authenticate(request)  # type: ignore[arg-type]  # reads headers and META alone
+    if found is None:
+        raise Unauthorized("Send your API key: Authorization: Bearer KEY.")
+    return found[1]
+
+
+def _room_for(body: bytes) -> AbstractContextManager[object]:
+    """Large bodies are read a few at a time: each grows many times over while it is read."""
+    if len(body) < limits.LARGE_BODY_BYTES:
+        return nullcontext()
+    if not _large_bodies.acquire(timeout=limits.WAITING_EVENTS_SECONDS_MAX):
+        raise Unavailable("Too many large batches are being read; send this one again shortly.")
+    return _Held(_large_bodies)
+
+
+class _Held:
+    def __init__(self, semaphore: threading.BoundedSemaphore) -> None:
+        self._semaphore = semaphore
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *error: object) -> None:
+        self._semaphore.release()

@@ -1,0 +1,188 @@
+"""Storing events: identity, order, durability.
+
+An event's identity is (customer, source, id) for as long as it is kept. Sent again, it is a duplicate; sent
+again with another content, it is refused and both hashes are kept. A customer's events are numbered by
+``seq`` in the order their transactions commit, because whoever stores holds the customer's stream until the
+commit.
+"""
+
+import random
+import time
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from django.db import DatabaseError, OperationalError, connection, transaction
+
+from core.failpoints import failpoint
+from metering.content_hash import content_hash
+from metering.costing import hand_over_costing
+from metering.customer_lookup import (
+    DOORS_NAMING_SUBSCRIPTIONS,
+    customer_ids,
+    hand_over_subscription_lookup,
+)
+from metering.event_conflicts import Contradiction, keep_conflicts
+from metering.event_rows import COPY, copy_data, prepare_line
+from metering.new_event import NewEvent
+from metering.nudges import hand_over_nudge, nudge
+from metering.outcomes import Outcome
+from metering.unmatched import keep_unmatched, match_unmatched
+
+__all__ = [
+    "NewEvent",
+    "Outcome",
+    "content_hash",
+    "hand_over_costing",
+    "hand_over_nudge",
+    "hand_over_subscription_lookup",
+    "store_events",
+    "take_in_unmatched",
+]
+
+# A unique key that objects; Citus reports the same from a worker as an internal error.
+KEY_TAKEN_STATES = frozenset({"23505", "XX000"})
+# Serialization failure, deadlock, lock not available: another try may well pass.
+PASSING_STATES = frozenset({"40001", "40P01", "55P03"})
+TRIES_MAX = 3
+RETRY_SECONDS_MAX = 0.05
+
+
+def store_events(events: Sequence[NewEvent], *, now: datetime) -> list[Outcome]:
+    """Store the events durably, one transaction for each customer, and say what became of each, in order.
+
+    When this returns, everything accepted is committed. When it raises, some customers' events may be
+    committed: sending all again is safe. Raises ``OperationalError`` when the database is away or stays busy.
+    """
+    outcomes = [Outcome.ACCEPTED] * len(events)
+    groups: dict[tuple[str, bool], list[int]] = {}
+    for position, event in enumerate(events):
+        names_subscription = event.door in DOORS_NAMING_SUBSCRIPTIONS
+        groups.setdefault((event.customer, names_subscription), []).append(position)
+    customers = _customers_of(groups.keys())
+    for group, positions in sorted(groups.items()):
+        mine = [events[position] for position in positions]
+        customer_id = customers.get(group)
+        if customer_id is None:
+            results = keep_unmatched(group[0], mine, [content_hash(event) for event in mine], now=now)
+        else:
+            results = store_for_customer(customer_id, mine, now=now)
+        for position, result in zip(positions, results, strict=True):
+            outcomes[position] = result
+    return outcomes
+
+
+def store_for_customer(customer_id: int, events: Sequence[NewEvent], *, now: datetime) -> list[Outcome]:
+    """Store one customer's events in one transaction; a transaction that lost a race is tried again."""
+    digests = [content_hash(event) for event in events]
+    lines = [
+        prepare_line(customer_id, event, digest, now=now)
+        for event, digest in zip(events, digests, strict=True)
+    ]
+    tries_left = TRIES_MAX
+    while True:
+        tries_left -= 1
+        try:
+            outcomes = _store(customer_id, events, digests, lines, now)
+            break
+        except OperationalError as error:
+            if not tries_left or connection.in_atomic_block or sqlstate(error) not in PASSING_STATES:
+                raise
+            time.sleep(random.uniform(0, RETRY_SECONDS_MAX))
+    failpoint("metering.after_commit")
+    if Outcome.ACCEPTED in outcomes:
+        transaction.on_commit(lambda: nudge(customer_id))
+    return outcomes
+
+
+def take_in_unmatched(customer_key: str, customer_id: int, *, now: datetime) -> int:
+    """Store what arrived for this customer before it was known; how many events that were. Safe to repeat."""
+
+    def store(events: Sequence[NewEvent]) -> list[Outcome]:
+        return store_for_customer(customer_id, events, now=now)
+
+    return match_unmatched(customer_key, store, now=now)
+
+
+def sqlstate(error: DatabaseError) -> str:
+    """Postgres's own five-character code for what went wrong; empty where there is none."""
+    return getattr(error.__cause__, "sqlstate", None) or ""
+
+
+def _customers_of(groups: Collection[tuple[str, bool]]) -> dict[tuple[str, bool], int]:
+    found = {}
+    for names_subscription in (False, True):
+        keys = [key for key, named in groups if named is names_subscription]
+        for key, customer_id in customer_ids(keys, subscriptions=names_subscription).items():
+            found[key, names_subscription] = customer_id
+    return found
+
+
+def _store(
+    customer_id: int, events: Sequence[NewEvent], digests: list[bytes], lines: list[str], now: datetime
+) -> list[Outcome]:
+    """Straight in, as nearly every batch can go; the careful way only when a key is taken."""
+    if len({(event.id, event.source) for event in events}) == len(events):
+        try:
+            with transaction.atomic():
+                _write(customer_id, lines)
+            return [Outcome.ACCEPTED] * len(events)
+        except DatabaseError as error:
+            if sqlstate(error) not in KEY_TAKEN_STATES:
+                raise
+    return _store_carefully(customer_id, events, digests, lines, now)
+
+
+def _store_carefully(
+    customer_id: int, events: Sequence[NewEvent], digests: list[bytes], lines: list[str], now: datetime
+) -> list[Outcome]:
+    """Compare with what is stored, under the stream's lock, so that nobody can store the same in between."""
+    outcomes: list[Outcome] = []
+    fresh: list[str] = []
+    contradictions: list[Contradiction] = []
+    with transaction.atomic():
+        _advance_stream(customer_id, 0)
+        stored = _stored_digests(customer_id, events)
+        for event, digest, line in zip(events, digests, lines, strict=True):
+            before = stored.setdefault((event.id, event.source), digest)
+            if before is digest:
+                fresh.append(line)
+                outcomes.append(Outcome.ACCEPTED)
+            elif before == digest:
+                outcomes.append(Outcome.DUPLICATE)
+            else:
+                contradictions.append(Contradiction(event, before, digest))
+                outcomes.append(Outcome.CONFLICT)
+        if fresh:
+            _write(customer_id, fresh)
+        keep_conflicts(customer_id, contradictions, now=now)
+    return outcomes
+
+
+def _write(customer_id: int, lines: Sequence[str]) -> None:
+    last_seq = _advance_stream(customer_id, len(lines))
+    data = copy_data(lines, first_seq=last_seq - len(lines) + 1)
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(COPY) as copy:
+        copy.write(data)
+    failpoint("metering.before_commit")
+
+
+def _advance_stream(customer_id: int, count: int) -> int:
+    """Lock the customer's stream until the commit and move it on; the last ``seq`` now given out."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO metering_eventstream AS stream (customer_id, last_seq) VALUES (%s, %s)"
+            " ON CONFLICT (customer_id) DO UPDATE SET last_seq = stream.last_seq + excluded.last_seq"
+            " RETURNING last_seq",
+            [customer_id, count],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _stored_digests(customer_id: int, events: Sequence[NewEvent]) -> dict[tuple[str, str], bytes]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT event_id, source, content_hash FROM metering_event"
+            " WHERE customer_id = %s AND event_id = ANY(%s)",
+            [customer_id, [event.id for event in events]],
+        )
+        return {(event_id, source): bytes(digest) for event_id, source, digest in cursor.fetchall()}

@@ -1,0 +1,111 @@
+"""Lone events stored together: one writer a process takes all that wait and commits them as one batch.
+
+A commit costs the same for one event as for fifty. Under load each request so waits for the commit under way
+and then shares the next, instead of queueing for a commit of its own; a single client waits for nobody.
+"""
+
+import threading
+from collections import deque
+from datetime import datetime
+
+import structlog
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+
+from core import limits
+from core.problems import Unavailable
+from metering.events import store_events
+from metering.new_event import NewEvent
+from metering.outcomes import Outcome
+
+log = structlog.get_logger(__name__)
+
+
+class _Waiting:
+    """One request's event, and what became of it once ``done`` is set."""
+
+    __slots__ = ("done", "error", "event", "now", "outcome")
+
+    def __init__(self, event: NewEvent, now: datetime) -> None:
+        self.event = event
+        self.now = now
+        self.done = threading.Event()
+        self.outcome: Outcome | None = None
+        self.error: Exception | None = None
+
+
+class GroupCommit:
+    """A bounded queue and the thread that empties it."""
+
+    def __init__(self) -> None:
+        self._queue: deque[_Waiting] = deque()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def store(self, event: NewEvent, *, now: datetime) -> Outcome:
+        """Wait until the event is committed, together with whatever else waits.
+
+        Raises ``Unavailable`` when too many wait already, or when the wait grows too long: the event may then
+        be stored all the same, and sending it again is safe. Raises what ``store_events`` raises.
+        """
+        waiting = _Waiting(event, now)
+        with self._changed:
+            if len(self._queue) >= limits.WAITING_EVENTS_MAX:
+                raise Unavailable("Too many events wait to be stored; send this one again shortly.")
+            self._queue.append(waiting)
+            self._keep_writing()
+            self._changed.notify()
+        if not waiting.done.wait(limits.WAITING_EVENTS_SECONDS_MAX):
+            raise Unavailable("Storing the event took too long; send it again, it will not be counted twice.")
+        if waiting.error is not None:
+            raise waiting.error
+        assert waiting.outcome is not None
+        return waiting.outcome
+
+    def _keep_writing(self) -> None:
+        # A forked process inherits the object without its thread.
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="event-writer", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._queue:
+                    self._changed.wait()
+                count = min(len(self._queue), limits.BATCH_EVENTS_MAX)
+                group = [self._queue.popleft() for _ in range(count)]
+            self._write(group)
+
+    def _write(self, group: list[_Waiting]) -> None:
+        try:
+            outcomes = store_events(
+                [waiting.event for waiting in group], now=max(waiting.now for waiting in group)
+            )
+        except Exception as error:
+            if isinstance(error, OperationalError | InterfaceError):
+                connection.close()
+            elif len(group) > 1:
+                # What one event does to the database must not be answered to the others.
+                for waiting in group:
+                    self._write([waiting])
+                return
+            elif not isinstance(error, DatabaseError):
+                log.exception("event_not_stored")
+            for waiting in group:
+                waiting.error = error
+                waiting.done.set()
+            return
+        for waiting, outcome in zip(group, outcomes, strict=True):
+            waiting.outcome = outcome
+            waiting.done.set()
+
+
+_group_commit = GroupCommit()
+
+
+def store_event(event: NewEvent, *, now: datetime) -> Outcome:
+    """Store one event; committed when this returns. See ``GroupCommit.store`` for what it raises."""
+    if connection.in_atomic_block:
+        # The writer's connection would not see what the caller's transaction has done so far.
+        return store_events([event], now=now)[0]
+    return _group_commit.store(event, now=now)

@@ -1,0 +1,10 @@
+"""What became of an event that was sent."""
+
+from enum import Enum
+
+
+class Outcome(Enum):
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    UNMATCHED = "unmatched"

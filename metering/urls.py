@@ -1,0 +1,3 @@
+from metering import urls_events
+
+urlpatterns = [*urls_events.urlpatterns]
