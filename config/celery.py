@@ -1,4 +1,4 @@
-"""Celery: tasks are nudges. What must happen is a row that is due; a lost message costs a minute, not money."""
+"""Celery: tasks are nudges. What must happen is a row that is due; a lost message costs a minute."""
 
 import os
 

@@ -36,7 +36,9 @@ class Environment:
     def integer(self, name: str, default: int, *, least: int, most: int) -> int:
         text = self.text(name) or str(default)
         if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-            raise ImproperlyConfigured(f"{name} is {text!r}; it must be a whole number from {least} to {most}.")
+            raise ImproperlyConfigured(
+                f"{name} is {text!r}; it must be a whole number from {least} to {most}."
+            )
         return int(text)
 
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
@@ -91,7 +93,7 @@ def database_from_url(parts: SplitResult) -> dict[str, str | int]:
 
 
 def secret_key(environment: Environment, var: Path) -> str:
-    """SECRET_KEY, or one made at the first start and kept in `var/secret_key`, readable by its owner alone."""
+    """SECRET_KEY, or one made at the first start and kept in `var/secret_key` for its owner alone."""
     given = environment.text("SECRET_KEY")
     if given:
         if len(given) < SECRET_KEY_CHARACTERS_MIN:
@@ -105,7 +107,9 @@ def secret_key(environment: Environment, var: Path) -> str:
     except FileNotFoundError:
         return _keep_new_key(path)
     except OSError as error:
-        raise ImproperlyConfigured(f"SECRET_KEY is not set and {path} cannot be read: {error.strerror}.") from None
+        raise ImproperlyConfigured(
+            f"SECRET_KEY is not set and {path} cannot be read: {error.strerror}."
+        ) from None
 
 
 def _keep_new_key(path: Path) -> str:

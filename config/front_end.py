@@ -1,4 +1,4 @@
-"""Front-end files: charts from npm into `static/vendor`, and everything static under hashed names in `var/static`."""
+"""Front-end files: charts from npm into `static/vendor`, all of it under hashed names in `var/static`."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ VENDORED = {
 
 
 def vendor_front_end(root: Path) -> bool:
-    """Bring `static/vendor` to what package-lock.json says; True when something was fetched. Raises StartFailure."""
+    """Bring `static/vendor` to what package-lock.json says; True when it was fetched. Raises StartFailure."""
     vendor = root / "static" / "vendor"
     stamp = vendor / "lock.sha256"
     wanted = hashlib.sha256((root / "package-lock.json").read_bytes()).hexdigest()
@@ -40,7 +40,9 @@ def vendor_front_end(root: Path) -> bool:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StartFailure(f"npm could not fetch the front-end files: {error}.") from None
     if result.returncode:
-        reason = next((line for line in result.stderr.splitlines() if line.startswith("npm error")), "no reason given")
+        reason = next(
+            (line for line in result.stderr.splitlines() if line.startswith("npm error")), "no reason given"
+        )
         raise StartFailure(f"npm could not fetch the front-end files: {reason.removeprefix('npm error ')}.")
     vendor.mkdir(parents=True, exist_ok=True)
     for source, name in VENDORED.items():

@@ -1,4 +1,4 @@
-"""One log line per fact, as JSON for machines or as text for people; Django's own records take the same way."""
+"""One log line per fact, as JSON for machines or as text for people; Django's own records included."""
 
 import logging
 import logging.config

@@ -53,7 +53,7 @@ class Places:
 
     @property
     def sockets(self) -> Path:
-        """`var/run`, or a folder named after it in the system's temporary folder when that path is too long."""
+        """`var/run`, or a folder in the system's temporary one when that path is too long."""
         folder = self.var / "run"
         if len(os.fsencode(folder)) <= SOCKET_FOLDER_BYTES_MAX:
             return folder

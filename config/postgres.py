@@ -64,7 +64,7 @@ SETTINGS_NOT_DURABLE = {
 
 @dataclass
 class EmbeddedPostgres:
-    """One Postgres of our own. The caller holds the lock on `var`, so any other one on this data is a leftover."""
+    """One Postgres of our own. The caller holds `var`, so any other one on this data is a leftover."""
 
     places: Places
     durable: bool = True
@@ -98,7 +98,9 @@ class EmbeddedPostgres:
         )
         with self.log.open("ab") as output:
             self._process = spawn(command, output=output, folder=self.places.var)
-        if not wait_until(lambda: postgres_answers(self.places), self._process, timeout_seconds=START_TIMEOUT_SECONDS):
+        if not wait_until(
+            lambda: postgres_answers(self.places), self._process, timeout_seconds=START_TIMEOUT_SECONDS
+        ):
             self.stop()
             raise StartFailure(_explain("Postgres did not start", last_lines(self.log), self.log))
         self._make_database()
@@ -136,7 +138,9 @@ class EmbeddedPostgres:
         )
         if result.returncode:
             shutil.rmtree(draft, ignore_errors=True)
-            reason = next((line for line in result.stderr.splitlines() if "error:" in line or "FATAL" in line), "")
+            reason = next(
+                (line for line in result.stderr.splitlines() if "error:" in line or "FATAL" in line), ""
+            )
             raise StartFailure(_explain("Postgres could not make its data", reason or result.stderr, None))
         draft.rename(self.places.postgres)
 

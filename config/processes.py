@@ -72,9 +72,9 @@ def guarded(
 ) -> list[str]:
     """`command` wrapped so that the kernel sends it `death_signal` when we die, as `account`.
 
-    `paths` are what the account must reach; below folders that are closed to it (root's home, for one) it gets the
-    right to search them, and no other. Without `setpriv` (outside Linux) children may outlive a killed parent: the
-    next start finds and stops them.
+    `paths` are what the account must reach; below folders that are closed to it (root's home, for one)
+    it gets the right to search them, and no other. Without `setpriv` (outside Linux) children may outlive
+    a killed parent: the next start finds and stops them.
     """
     plain = [str(part) for part in command]
     setpriv = shutil.which("setpriv")

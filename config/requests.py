@@ -13,7 +13,9 @@ from core.ids import new_id
 log = structlog.get_logger("burnline.requests")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
-REQUESTS = Counter("burnline_requests", "HTTP requests by route, method and status.", ["route", "method", "status"])
+REQUESTS = Counter(
+    "burnline_requests", "HTTP requests by route, method and status.", ["route", "method", "status"]
+)
 REQUEST_SECONDS = Histogram(
     "burnline_request_seconds",
     "Time to answer an HTTP request, by route.",
@@ -26,7 +28,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 class RequestLogMiddleware:
     """Binds `request_id` to every log line of a request, answers it as `X-Request-Id`, and logs the outcome.
 
-    A caller's own `X-Request-Id` is kept when it is 8 to 64 characters of letters, digits, dot, dash, underscore.
+    A caller's own `X-Request-Id` is kept when it is 8 to 64 letters, digits, dots, dashes, underscores.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -45,7 +45,7 @@ def _quiet(line: str) -> None:
 
 @contextmanager
 def owned(places: Places, purpose: str, *, wait_seconds: float = 0.0) -> Iterator[None]:
-    """Hold `var` alone for as long as the block runs; a crash lets go of it too, for the kernel keeps the lock.
+    """Hold `var` alone for as long as the block runs; a crash lets go of it too: the kernel keeps the lock.
 
     Raises FolderInUse naming the other owner when that is another `up`, or still there after `wait_seconds`.
     """
@@ -78,7 +78,7 @@ def owner_of(places: Places) -> dict[str, str | int] | None:
 
 
 def prepare_folder(var: Path) -> None:
-    """Make `var` and see that it can be used. Raises StartFailure: not writable, or the disk is nearly full."""
+    """Make `var` and see that it can be used. Raises StartFailure: not writable, or disk nearly full."""
     try:
         var.mkdir(parents=True, exist_ok=True)
         probe = var / f".probe.{os.getpid()}"

@@ -1,4 +1,4 @@
-"""Django's settings. Every variable that Burnline reads from the environment is listed in docs/settings.md."""
+"""Django's settings. Every variable that is read from the environment is listed in docs/settings.md."""
 
 from pathlib import Path
 
@@ -31,7 +31,9 @@ METRICS_TOKEN = environment.text("BURNLINE_METRICS_TOKEN")
 PUBLIC_URL = environment.url("BURNLINE_URL", ("http", "https"), default=f"http://localhost:{PORT}")
 assert PUBLIC_URL is not None
 if not PUBLIC_URL.hostname or PUBLIC_URL.path.strip("/"):
-    raise ImproperlyConfigured("BURNLINE_URL must be a scheme and a host, such as https://billing.example.com.")
+    raise ImproperlyConfigured(
+        "BURNLINE_URL must be a scheme and a host, such as https://billing.example.com."
+    )
 BASE_URL = f"{PUBLIC_URL.scheme}://{PUBLIC_URL.netloc}"
 HTTPS = PUBLIC_URL.scheme == "https"
 LOCAL = PUBLIC_URL.hostname in {"localhost", "127.0.0.1", "::1"}
@@ -288,9 +290,9 @@ STRIPE_API = environment.url("STRIPE_API_BASE", ("http", "https"), default="http
 assert STRIPE_API is not None
 STRIPE_API_BASE = STRIPE_API.geturl().rstrip("/")
 if STRIPE_API_KEY and not STRIPE_API_KEY.startswith(("sk_", "rk_")):
-    raise ImproperlyConfigured("STRIPE_API_KEY must be a secret or restricted key: it starts with sk_ or rk_.")
+    raise ImproperlyConfigured("STRIPE_API_KEY must be a secret or restricted key: sk_… or rk_….")
 if STRIPE_WEBHOOK_SECRET and not STRIPE_WEBHOOK_SECRET.startswith("whsec_"):
-    raise ImproperlyConfigured("STRIPE_WEBHOOK_SECRET must be an endpoint's signing secret: it starts with whsec_.")
+    raise ImproperlyConfigured("STRIPE_WEBHOOK_SECRET must be an endpoint's signing secret: whsec_….")
 
 # --- Logs -------------------------------------------------------------------------------------------------
 

@@ -177,7 +177,9 @@ def make_children() -> list[Child]:
         # Its memory is not kept: every job it names is a sweep over rows that are due.
         "beat": [*celery, "beat", level, "--scheduler=celery.beat:Scheduler", "--pidfile="],
     }
-    return [Child(name, command, ROOT, logs / f"{name}.log", environment) for name, command in commands.items()]
+    return [
+        Child(name, command, ROOT, logs / f"{name}.log", environment) for name, command in commands.items()
+    ]
 
 
 def web_arguments() -> list[str]:
@@ -203,7 +205,8 @@ def refuse_taken_port(host: str, port: int) -> None:
         except OSError as error:
             reason = error.strerror or str(error)
             raise StartFailure(
-                f"Port {port} on {host} cannot be used ({reason}); free it, or choose another with BURNLINE_PORT."
+                f"Port {port} on {host} cannot be used ({reason}); "
+                "free it, or choose another with BURNLINE_PORT."
             ) from None
 
 

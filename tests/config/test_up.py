@@ -1,0 +1,141 @@
+"""`make up` from nothing: it starts, answers, says so, survives deaths, and leaves nothing running."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS_MAX = 60.0
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Up:
+    """One `make up` in a folder and on a port of its own."""
+
+    def __init__(self, var: Path) -> None:
+        self.var = var
+        self.port = free_port()
+        self.process: subprocess.Popen[str] | None = None
+        self.said: list[str] = []
+
+    def start(self) -> None:
+        outside = {"DATABASE_URL", "REDIS_URL", "BURNLINE_URL", "BURNLINE_SANDBOX"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "config.up", "--with-parent"],
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if name not in outside}
+            | {
+                "DJANGO_SETTINGS_MODULE": "config.settings",
+                "BURNLINE_VAR": str(self.var),
+                "BURNLINE_PORT": str(self.port),
+                "BURNLINE_DEMO": "0",
+                "BURNLINE_WEB_WORKERS": "1",
+                "BURNLINE_JOB_WORKERS": "1",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.wait_for_words("Burnline runs")
+
+    def wait_for_words(self, words: str) -> None:
+        assert self.process is not None and self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(line)
+            if words in line:
+                return
+        self.process.communicate()
+        raise AssertionError(f"It ended before it said {words!r}:\n{''.join(self.said)}")
+
+    def get(self, path: str) -> tuple[int, str]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as response:
+            return response.status, response.read().decode()
+
+    def children(self) -> dict[str, psutil.Process]:
+        assert self.process is not None
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            line = " ".join(child.cmdline())
+            names = {"postgres": "bin/postgres", "valkey": "valkey-server", "web": "granian"}
+            names |= {"worker": " worker ", "beat": " beat "}
+            for name, mark in names.items():
+                if mark in line:
+                    found[name] = child
+        return found
+
+    def end(self, with_signal: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(with_signal)
+        rest, _ = self.process.communicate(timeout=60)
+        self.said.append(rest)
+        return self.process.returncode
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    up = Up(tmp_path / "var")
+    yield up
+    if up.process is not None and up.process.poll() is None:
+        up.end(signal.SIGTERM)
+
+
+def test_it_starts_from_nothing_heals_and_leaves_nothing_running(up: Up) -> None:
+    up.start()
+    assert up.get("/livez") == (200, '{"status": "ok"}')
+    assert up.get("/readyz")[0] == 200
+    before = up.children()
+    assert set(before) == {"postgres", "valkey", "web", "worker", "beat"}
+    everything = psutil.Process(up.process.pid).children(recursive=True) if up.process else []
+
+    before["postgres"].kill()
+    up.wait_for_words("Postgres runs again")
+    assert up.get("/readyz")[0] == 200
+    before["web"].kill()
+    up.wait_for_words("web runs again")
+
+    second = Up(up.var)
+    with pytest.raises(AssertionError, match="in use by another Burnline"):
+        second.start()
+    assert second.process is not None and second.process.returncode == 1
+
+    everything += psutil.Process(up.process.pid).children(recursive=True) if up.process else []
+    assert up.end(signal.SIGINT) == 0
+    assert "Stopped. The data is kept." in up.said[-1]
+    assert not psutil.wait_procs(everything, timeout=20)[1]
+
+
+def test_children_die_with_a_killed_parent_and_the_next_start_finds_its_data(up: Up) -> None:
+    up.start()
+    everything = psutil.Process(up.process.pid).children(recursive=True) if up.process else []
+    up.end(signal.SIGKILL)
+    assert not psutil.wait_procs(everything, timeout=30)[1]
+    started_at = time.monotonic()
+    up.start()
+    assert time.monotonic() - started_at < START_SECONDS_MAX
+    assert any("tables" in line and "unchanged" in line for line in up.said)
+    assert up.get("/readyz")[0] == 200
+
+
+def test_a_taken_port_is_said_in_one_sentence(up: Up) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", up.port))
+        taken.listen()
+        with pytest.raises(AssertionError, match=f"Port {up.port} on 127.0.0.1 cannot be used"):
+            up.start()
+    assert up.process is not None and up.process.returncode == 1
+    assert "Traceback" not in "".join(up.said)
