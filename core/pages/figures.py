@@ -6,7 +6,7 @@ from babel.numbers import get_currency_name, get_currency_symbol
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from core.currencies import minor_digits
+from core.currencies import exponent_of
 from core.money import CONTEXT, from_minor, plain
 
 LOCALE = "en_US"
@@ -82,7 +82,7 @@ def _places(number: Decimal, places: int) -> int:
 
 
 def places_of(currency: str) -> int:
-    return minor_digits(currency)
+    return exponent_of(currency)
 
 
 def amount(number: Decimal, currency: str) -> str:
@@ -142,6 +142,14 @@ def bare_money(number: Decimal | None, currency: str) -> SafeString:
 def minor_money(minor: int, currency: str, exponent: int | None = None) -> SafeString:
     """A document's amount, which is kept in minor units."""
     return money(from_minor(minor, places_of(currency) if exponent is None else exponent), currency)
+
+
+def bare_minor_money(minor: int, currency: str, exponent: int) -> SafeString:
+    return bare_money(from_minor(minor, exponent), currency)
+
+
+def minor_money_text(minor: int, currency: str, exponent: int) -> str:
+    return money_text(from_minor(minor, exponent), currency)
 
 
 def quantity(number: Decimal | int | None, unit: str = "") -> SafeString:

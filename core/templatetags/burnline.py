@@ -9,6 +9,7 @@ from django.template.context import RequestContext
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from core.ids import public_id
 from core.pages import charts, figures, times
 from core.periods import Period
 
@@ -26,8 +27,16 @@ register.filter("currency_name", figures.currency_name)
 register.filter("day", times.day)
 register.filter("short_day", times.short_day)
 register.simple_tag(figures.minor_money, name="minor")
+register.simple_tag(figures.bare_minor_money, name="bare_minor")
+register.simple_tag(figures.minor_money_text, name="minor_text")
 register.simple_tag(figures.change, name="change")
 register.simple_tag(times.ago, name="ago")
+
+
+@register.filter("decimal")
+def as_decimal(value: object) -> Decimal:
+    """A number kept as text in JSON."""
+    return Decimal(str(value))
 
 
 @register.filter
@@ -58,6 +67,17 @@ def local_day(at: datetime | None, zone: str) -> SafeString:
 @register.filter
 def span(period: Period, zone: str) -> str:
     return times.span(period, zone)
+
+
+@register.filter
+def invoice_id(invoice: Any) -> str:
+    """An invoice's id as addresses carry it."""
+    return public_id("inv", invoice.id)
+
+
+@register.simple_tag
+def span_between(start: datetime, end: datetime, zone: str) -> str:
+    return times.span(Period(start, end), zone)
 
 
 @register.filter

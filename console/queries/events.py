@@ -1,0 +1,61 @@
+"""Events as the console lists them: newest first, a page at a time, never counted."""
+
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from metering.models import Event, UnmatchedEvent
+
+PAGE = 50
+CSV_ROWS_MAX = 10_000
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """What to show. Empty fields do not filter; ``before`` is the sequence number to stay below."""
+
+    customer_id: int
+    words: str = ""
+    model: str = ""
+    state: str = ""
+    before: int | None = None
+
+
+def events_of(asked: EventFilter) -> QuerySet[Event]:
+    """A customer's events, the latest stored first. Words are looked for in ids, runs and types, exactly."""
+    rows = Event.objects.filter(customer_id=asked.customer_id)
+    if asked.words:
+        rows = rows.filter(Q(event_id=asked.words) | Q(run_id=asked.words) | Q(type=asked.words))
+    if asked.model:
+        rows = rows.filter(model=asked.model)
+    if asked.state == "unpriced":
+        rows = rows.filter(unpriced=True)
+    elif asked.state == "failed":
+        rows = rows.exclude(status="ok")
+    if asked.before is not None:
+        rows = rows.filter(seq__lt=asked.before)
+    return rows.order_by("-seq")
+
+
+def latest_events(limit: int = PAGE) -> list[Event]:
+    """The newest events of all customers, from each customer's newest: the table has no index by time alone."""
+    return list(
+        Event.objects.raw(
+            """
+            SELECT e.* FROM (
+                SELECT customer_id, last_seq FROM metering_eventstream ORDER BY last_seq DESC LIMIT 200
+            ) s
+            CROSS JOIN LATERAL (
+                SELECT * FROM metering_event WHERE customer_id = s.customer_id ORDER BY seq DESC LIMIT 20
+            ) e
+            ORDER BY e.recorded_at DESC, e.customer_id, e.seq DESC LIMIT %s
+            """,
+            [limit],
+        )
+    )
+
+
+def unmatched_events(limit: int = PAGE) -> list[UnmatchedEvent]:
+    """Events for customers that nobody has made yet, newest first."""
+    rows = UnmatchedEvent.objects.filter(matched_at=None)
+    return list(rows.order_by("-recorded_at", "customer_key", "event_id")[:limit])

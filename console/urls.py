@@ -1,0 +1,25 @@
+from django.urls import path
+
+from console.views import customers, events, invoices, overview, plans, prices
+
+app_name = "console"
+
+urlpatterns = [
+    path("console/", overview.overview, name="overview"),
+    path("console/work", overview.work, name="work"),
+    path("console/customers", customers.customers, name="customers"),
+    path("console/customers/<int:customer_id>", customers.customer, name="customer"),
+    path("console/customers/<int:customer_id>/portal-link", customers.portal_link, name="portal_link"),
+    path("console/plans", plans.plans, name="plans"),
+    path("console/plans/<path:key>", plans.plan, name="plan"),
+    path("console/prices", prices.prices, name="prices"),
+    path("console/prices/unpriced", prices.unpriced, name="unpriced"),
+    path("console/invoices", invoices.invoices, name="invoices"),
+    path("console/invoices/<str:public_id>", invoices.invoice, name="invoice"),
+    path("console/invoices/<str:public_id>/pdf", invoices.pdf, name="invoice_pdf"),
+    path("console/invoices/<str:public_id>/finalize", invoices.finalize, name="finalize"),
+    path("console/invoices/<str:public_id>/void", invoices.void, name="void"),
+    path("console/invoices/<str:public_id>/lines/<int:n>", invoices.line, name="invoice_line"),
+    path("console/events", events.events, name="events"),
+    path("console/events/<int:customer_id>/<int:seq>", events.event, name="event"),
+]

@@ -1,0 +1,1 @@
+"""The console's pages. A view reads once, or acts once, and answers."""

@@ -1,0 +1,79 @@
+from collections.abc import Iterator
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+
+from console.access import staff_page
+from console.queries.prices import (
+    price_rows,
+    providers,
+    staged_snapshots,
+    unpriced_count,
+    unpriced_models,
+)
+from core.clock import now as present
+from core.pages.spreadsheet import Cell, csv_response
+from core.pages.tables import Column, chips_for, listing, order_fields, ordering, searched, wants_csv
+from pricing.models import PriceRow
+
+COLUMNS = (
+    Column("provider", "Provider", low=True, order=("provider", "model", "unit", "id")),
+    Column("model", "Model", order=("model", "unit", "id")),
+    Column("unit", "Kind", order=("unit", "model", "id")),
+    Column("context", "Context", low=True),
+    Column("price", "Price", number=True, order=("price", "id"), descending_first=True),
+    Column("from", "From", low=True, order=("effective_from", "id"), descending_first=True),
+    Column("to", "Until", low=True),
+    Column("layer", "Source", low=True),
+)
+HEAD = ("provider", "model", "unit", "context", "region", "input_over", "price", "is_percent", "currency")
+DEFAULT = "model"
+
+
+@staff_page
+def prices(request: HttpRequest) -> HttpResponseBase:
+    now = present()
+    found = price_rows(
+        searched(request),
+        request.GET.get("provider", ""),
+        request.GET.get("layer", ""),
+        now,
+        past=request.GET.get("past") == "1",
+    )
+    if wants_csv(request):
+        return _csv(found.order_by(*order_fields(*ordering(request, COLUMNS, DEFAULT))))
+    names = providers()
+    layers = [("", "All sources"), *((str(value), label) for value, label in PriceRow.Layer.choices)]
+    context = {
+        "listing": listing(request, COLUMNS, found, default=DEFAULT, chips=chips_for(request, "layer", layers)),
+        "past": chips_for(request, "past", [("", "In force and to come"), ("1", "Past too")]),
+        "providers": names,
+        "provider": request.GET.get("provider", ""),
+        "staged": staged_snapshots(),
+        "unpriced": unpriced_count(),
+        "now": now,
+    }
+    return render(request, "console/prices.html", context)
+
+
+@staff_page
+def unpriced(request: HttpRequest) -> HttpResponse:
+    return render(request, "console/unpriced.html", {"models": unpriced_models(), "now": present()})
+
+
+def _csv(rows: QuerySet[PriceRow]) -> HttpResponseBase:
+    def lines() -> Iterator[list[Cell]]:
+        for row in rows.iterator():
+            yield [
+                *(getattr(row, name) for name in HEAD[:-2]),
+                "yes" if row.is_percent else "no",
+                row.currency,
+                row.effective_from,
+                row.effective_to,
+                row.get_layer_display(),
+                row.snapshot.source,
+            ]
+
+    return csv_response("price-book", (*HEAD, "effective_from", "effective_to", "layer", "source"), lines())

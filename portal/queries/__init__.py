@@ -1,0 +1,1 @@
+"""Reads of the portal's pages. Each starts from a customer, and none returns a cost or a margin."""

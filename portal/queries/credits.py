@@ -1,0 +1,123 @@
+"""Credits: what was granted, what burnt, and by which published rates."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from django.db import connection
+
+from billing.credits import active_at, burn_order
+from billing.models import CreditGrant, SubscriptionSegment
+from core.money import ZERO
+from portal.queries.usage import CALLS, OWN_STATISTICS
+from pricing.models import BurnTable, BurnTableVersion
+
+ENDED_MAX = 50
+
+
+@dataclass(frozen=True)
+class GrantRow:
+    grant: CreditGrant
+    place: int | None
+    state: str
+
+    @property
+    def used(self) -> Decimal:
+        return self.grant.amount - self.grant.remaining
+
+
+@dataclass(frozen=True)
+class CreditDay:
+    """Credits burnt on one local day: covered by grants, and beyond them."""
+
+    day: date
+    covered: Decimal
+    overage: Decimal
+
+
+@dataclass(frozen=True)
+class Credits:
+    """Everything on the credits page. ``available`` adds up the grants that are active now."""
+
+    available: Decimal
+    granted: Decimal
+    open: tuple[GrantRow, ...]
+    ended: tuple[GrantRow, ...]
+    next_expiry: CreditGrant | None
+
+
+@dataclass(frozen=True)
+class Rates:
+    """A burn table: the version in force, those that were, and those announced."""
+
+    table: BurnTable
+    current: BurnTableVersion | None
+    upcoming: tuple[BurnTableVersion, ...]
+    past: tuple[BurnTableVersion, ...]
+
+
+def credits_of(customer_id: int, now: datetime) -> Credits:
+    grants = list(CreditGrant.objects.filter(customer_id=customer_id))
+    live = sorted((g for g in grants if active_at(g, now) and g.remaining > 0), key=burn_order)
+    ahead = sorted((g for g in grants if g.starts_at > now and g.voided_at is None), key=burn_order)
+    shown = {g.id for g in [*live, *ahead]}
+    over = sorted((g for g in grants if g.id not in shown), key=lambda g: (g.starts_at, g.id), reverse=True)
+    expiring = [g for g in live if g.expires_at is not None]
+    return Credits(
+        available=sum((g.remaining for g in live), ZERO),
+        granted=sum((g.amount for g in live), ZERO),
+        open=tuple(
+            [GrantRow(g, place, "in use") for place, g in enumerate(live, 1)]
+            + [GrantRow(g, None, "to come") for g in ahead]
+        ),
+        ended=tuple(GrantRow(g, None, _end_of(g)) for g in over[:ENDED_MAX]),
+        next_expiry=min(expiring, key=lambda g: (g.expires_at, g.id)) if expiring else None,
+    )
+
+
+def credit_days(customer_id: int, start: datetime, end: datetime, zone: str) -> list[CreditDay]:
+    """Credits burnt per local day, from the customer's hourly sums."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT (hour AT TIME ZONE %s)::date, sum(covered), sum(credits - covered)
+            FROM metering_usagebucket
+            WHERE customer_id = %s AND scope_id = %s AND series = %s AND hour >= %s AND hour < %s
+            GROUP BY 1 HAVING sum(credits) > 0 ORDER BY 1
+            """,
+            [zone, customer_id, OWN_STATISTICS, CALLS, start, end],
+        )
+        return [CreditDay(*row) for row in cursor.fetchall()]
+
+
+def rates_of(customer_id: int, now: datetime) -> list[Rates]:
+    """The burn tables that the customer's plans use."""
+    segments = SubscriptionSegment.objects.filter(customer_id=customer_id).select_related("plan_version")
+    keys = {key for segment in segments for key in _tables_of(segment.plan_version.terms)}
+    found = []
+    for table in BurnTable.objects.filter(key__in=keys).prefetch_related("versions").order_by("name", "id"):
+        versions = sorted(table.versions.all(), key=lambda version: (version.effective_at, version.number))
+        begun = [version for version in versions if version.effective_at <= now]
+        found.append(
+            Rates(
+                table,
+                begun[-1] if begun else None,
+                tuple(version for version in versions if version.effective_at > now),
+                tuple(reversed(begun[:-1])),
+            )
+        )
+    return found
+
+
+def _tables_of(terms: dict[str, object]) -> list[str]:
+    charges = terms.get("charges") or []
+    named = [charge.get("burn_table") for charge in charges]  # type: ignore[attr-defined]
+    return [str(name) for name in [*named, terms.get("burn_table")] if name]
+
+
+def _end_of(grant: CreditGrant) -> str:
+    if grant.voided_at is not None:
+        return "voided"
+    if grant.remaining == 0:
+        return "used up"
+    return "expired"

@@ -1,0 +1,112 @@
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+
+from core.pages import charts
+from core.pages.figures import compact
+from core.pages.spreadsheet import csv_response
+from core.pages.tables import Column, listing, wants_csv
+from core.pages.times import day, short_day
+from core.money import from_minor
+from core.periods import Period
+from portal.queries.calls import CallFilter, calls_of
+from portal.queries.invoices import days_of_line, invoice_page, invoices_of, line_of
+from portal.visits import Visit, portal_page
+
+COLUMNS = (
+    Column("number", "Invoice", order=("number", "id")),
+    Column("period", "Period", order=("period_start", "id"), descending_first=True),
+    Column("status", "Status"),
+    Column("due", "Due by", low=True, order=("due_at", "id"), descending_first=True),
+    Column("total", "Total", number=True, order=("total_minor", "id"), descending_first=True),
+    Column("pdf", "Document"),
+)
+DEFAULT = "-period"
+CALLS_SHOWN = 20
+
+
+@portal_page
+def invoices(request: HttpRequest, visit: Visit) -> HttpResponseBase:
+    found = invoices_of(visit.customer.id)
+    if wants_csv(request):
+        return csv_response(
+            "invoices",
+            ("number", "period_start", "period_end", "status", "currency", "subtotal", "tax", "total"),
+            (
+                (
+                    row.number,
+                    row.period_start,
+                    row.period_end,
+                    row.status,
+                    row.currency,
+                    *(from_minor(minor, row.exponent) for minor in (row.subtotal_minor, row.tax_minor, row.total_minor)),
+                )
+                for row in found.order_by("-period_start", "id").iterator()
+            ),
+        )
+    page = listing(request, COLUMNS, found, default=DEFAULT)
+    return render(request, "portal/invoices.html", {"visit": visit, "listing": page})
+
+
+@portal_page
+def invoice(request: HttpRequest, public_id: str, visit: Visit) -> HttpResponseBase:
+    page = invoice_page(visit.customer.id, public_id)
+    if wants_csv(request):
+        return csv_response(
+            page.invoice.number,
+            ("line", "description", "charge", "quantity", "unrounded", "amount", "currency"),
+            (
+                (
+                    line.n,
+                    line.description,
+                    line.charge,
+                    line.quantity,
+                    line.unrounded,
+                    from_minor(line.amount_minor, page.invoice.exponent),
+                    page.invoice.currency,
+                )
+                for line in page.lines
+            ),
+        )
+    return render(
+        request,
+        "portal/invoice.html",
+        {"visit": visit, "page": page, "invoice": page.invoice, "public_id": public_id},
+    )
+
+
+@portal_page
+def pdf(request: HttpRequest, public_id: str, visit: Visit) -> HttpResponse:
+    page = invoice_page(visit.customer.id, public_id)
+    return pdf_response(page.invoice)
+
+
+@portal_page
+def line(request: HttpRequest, public_id: str, n: int, visit: Visit) -> HttpResponseBase:
+    """A line by day, then by call."""
+    page = invoice_page(visit.customer.id, public_id)
+    found = line_of(page, n)
+    days = days_of_line(visit.customer.id, found, visit.zone)
+    if wants_csv(request):
+        return csv_response(
+            f"{page.invoice.number}-line-{n}",
+            ("day", "calls", "quantity"),
+            ((str(row.day), row.events, row.quantity) for row in days),
+        )
+    chart = charts.stacked_bars(
+        title=f"{found.description} by day",
+        columns=[(short_day(row.day), day(row.day), {found.description: row.quantity}) for row in days],
+        label=compact,
+    )
+    latest = calls_of(visit.customer.id, CallFilter(start=found.period_start, end=found.period_end))
+    context = {
+        "visit": visit,
+        "invoice": page.invoice,
+        "public_id": public_id,
+        "line": found,
+        "days": days,
+        "chart": chart if days else None,
+        "period": Period(found.period_start, found.period_end),
+        "calls": list(latest[:CALLS_SHOWN]) if days else [],
+    }
+    return render(request, "portal/invoice_line.html", context)

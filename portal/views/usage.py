@@ -1,0 +1,177 @@
+"""Where it went: one chart and one table, by what the reader asks for in the address."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+
+from core.money import CONTEXT, ZERO
+from core.pages import charts
+from core.pages.figures import compact, money_text
+from core.pages.hues import Hue, hues_of
+from core.pages.spreadsheet import csv_response
+from core.pages.tables import address, chips_for, wants_csv
+from core.pages.times import day, local_day, short_day
+from portal.queries.usage import (
+    DIMENSIONS,
+    UNITS,
+    Slice,
+    Used,
+    Window,
+    best_unit,
+    totals_by_name,
+    usage_by,
+)
+from portal.visits import Visit, portal_page
+
+DAYS_MAX = 366
+PRESETS = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "A year"))
+DAYS_DEFAULT = "30"
+
+
+@dataclass(frozen=True)
+class NameRow:
+    """One line of the table under the chart."""
+
+    name: str
+    hue: Hue
+    used: Used
+    share: Decimal | None
+    before: Used
+    href: str
+
+
+@portal_page
+def usage(request: HttpRequest, visit: Visit) -> HttpResponseBase:
+    window = window_of(request, visit)
+    by = request.GET.get("by", "model") if request.GET.get("by") in DIMENSIONS else "model"
+    only = {name: request.GET.getlist(f"only_{name}") for name in DIMENSIONS if request.GET.get(f"only_{name}")}
+    slices = usage_by(visit.customer.id, window, by, only=only)
+    totals = totals_by_name(slices)
+    total = sum(totals.values(), Used())
+    unit = request.GET["unit"] if request.GET.get("unit") in UNITS else best_unit(total)
+    if wants_csv(request):
+        return csv_response(
+            f"usage-{window.first}-{window.last}",
+            ("day", by, "calls", "tokens", "money", "credits", "currency"),
+            (
+                (str(s.day), s.name, s.used.calls, s.used.tokens, s.used.money, s.used.credits, visit.customer.currency)
+                for s in slices
+            ),
+        )
+    earlier = totals_by_name(usage_by(visit.customer.id, window.before, by, only=only))
+    label = labeler(unit, visit.customer.currency)
+    chart = day_chart(f"{UNITS[unit]} by day and {DIMENSIONS[by].lower()}", slices, window, unit, label)
+    context = {
+        "visit": visit,
+        "window": window,
+        "by": by,
+        "by_label": DIMENSIONS[by],
+        "unit": unit,
+        "chart": chart,
+        "explorer": explorer_data(chart, slices, window, unit),
+        "rows": name_rows(request, by, unit, totals, earlier),
+        "total": total,
+        "before": sum(earlier.values(), Used()),
+        "only": [
+            (DIMENSIONS[name], value, address(request, {f"only_{name}": None}))
+            for name, values in only.items()
+            for value in values
+        ],
+        "presets": chips_for(request, "days", [(value if value != DAYS_DEFAULT else "", text) for value, text in PRESETS]),
+        "bys": chips_for(request, "by", [(name if name != "model" else "", text) for name, text in DIMENSIONS.items()]),
+        "units": unit_chips(request, unit),
+        "csv_href": address(request, {"format": "csv"}),
+    }
+    return render(request, "portal/usage.html", context)
+
+
+def window_of(request: HttpRequest, visit: Visit) -> Window:
+    """From ``from`` and ``to`` in the address, else the last ``days`` days; at most a year."""
+    today = local_day(visit.now, visit.zone)
+    first, last = _day(request.GET.get("from")), _day(request.GET.get("to"))
+    if first is not None:
+        last = min(max(last or today, first), first + timedelta(days=DAYS_MAX - 1))
+        return Window(first, last, visit.zone)
+    asked = request.GET.get("days", DAYS_DEFAULT)
+    count = int(asked if asked in dict(PRESETS) else DAYS_DEFAULT)
+    return Window(today - timedelta(days=count - 1), today, visit.zone)
+
+
+def labeler(unit: str, currency: str) -> Callable[[Decimal], str]:
+    if unit == "money":
+        return lambda value: money_text(value, currency)
+    return compact
+
+
+def day_chart(
+    title: str, slices: Sequence[Slice], window: Window, unit: str, label: Callable[[Decimal], str]
+) -> charts.BarChart:
+    by_day: dict[date, dict[str, Decimal]] = {}
+    for item in slices:
+        by_day.setdefault(item.day, {})[item.name] = item.used.of(unit)
+    return charts.stacked_bars(
+        title=title,
+        columns=[(short_day(value), day(value), by_day.get(value, {})) for value in window.days],
+        label=label,
+        href=lambda n: f"{reverse('portal:calls')}?day={window.days[n].isoformat()}",
+    )
+
+
+def name_rows(
+    request: HttpRequest, by: str, unit: str, totals: dict[str, Used], earlier: dict[str, Used]
+) -> list[NameRow]:
+    names = sorted({*totals, *earlier}, key=lambda name: (-totals.get(name, Used()).of(unit), name))
+    hues = hues_of(names)
+    whole = sum((used.of(unit) for used in totals.values()), ZERO)
+    return [
+        NameRow(
+            name,
+            hues[name] if place < charts.SERIES_MAX else Hue(None),
+            totals.get(name, Used()),
+            CONTEXT.divide(totals.get(name, Used()).of(unit), whole) if whole else None,
+            earlier.get(name, Used()),
+            address(request, {f"only_{by}": name}),
+        )
+        for place, name in enumerate(names)
+    ]
+
+
+def unit_chips(request: HttpRequest, current: str) -> list[tuple[str, str, bool]]:
+    return [(label, address(request, {"unit": unit}), unit == current) for unit, label in UNITS.items()]
+
+
+def explorer_data(chart: charts.BarChart, slices: Sequence[Slice], window: Window, unit: str) -> dict[str, object]:
+    """What the interactive chart draws: the same numbers as the still one, as plain text."""
+    kept = {series.name for series in chart.series}
+    by_name: dict[str, dict[date, Decimal]] = {}
+    for item in slices:
+        name = item.name if item.name in kept else "Other"
+        days = by_name.setdefault(name, {})
+        days[item.day] = days.get(item.day, ZERO) + item.used.of(unit)
+    return {
+        "days": [value.isoformat() for value in window.days],
+        "series": [
+            {
+                "name": series.name,
+                "hue": series.hue.number or 0,
+                "tone": series.hue.tone,
+                "values": [str(by_name.get(series.name, {}).get(value, 0)) for value in window.days],
+            }
+            for series in chart.series
+        ],
+        "title": chart.title,
+    }
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        value = date.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return value if 2000 < value.year < 2200 else None

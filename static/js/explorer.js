@@ -1,0 +1,51 @@
+// The usage chart, to zoom into and to switch names on and off. Without this file, or without ECharts, the chart
+// that the server drew stays.
+(() => {
+  const place = document.querySelector("[data-explorer]");
+  if (!place || typeof echarts === "undefined") return;
+  const data = JSON.parse(document.getElementById(place.dataset.explorer).textContent);
+  const canvas = place.querySelector("[data-explorer-canvas]");
+  const still = place.querySelector("[data-explorer-still] figure");
+  const legend = still.querySelector(".legend");
+  const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+  const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+  let chart = null;
+
+  const draw = () => {
+    const soft = token("--ink-soft");
+    const type = { fontFamily: getComputedStyle(document.body).fontFamily, color: soft, fontSize: 12 };
+    chart.setOption({
+      animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+      animationDuration: 200,
+      aria: { enabled: true, label: { description: data.title } },
+      textStyle: type,
+      grid: { left: 8, right: 8, top: 16, bottom: 78, containLabel: true },
+      tooltip: { trigger: "axis", renderMode: "richText", axisPointer: { type: "shadow" }, backgroundColor: token("--paper"),
+        borderColor: token("--rule-strong"), textStyle: { ...type, color: token("--ink") },
+        valueFormatter: (value) => short.format(value), order: "valueDesc" },
+      legend: { bottom: 32, type: "scroll", icon: "rect", itemWidth: 10, itemHeight: 10, textStyle: type, pageTextStyle: type },
+      dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl" }, { type: "slider", height: 18, bottom: 4, borderColor: token("--rule"),
+        textStyle: type, fillerColor: token("--accent-paper"), handleStyle: { color: token("--accent") }, showDetail: false,
+        brushSelect: false, dataBackground: { lineStyle: { color: token("--rule-strong") }, areaStyle: { color: token("--rule") } } }],
+      xAxis: { type: "category", data: data.days.map((text) => day.format(new Date(text))), axisLine: { lineStyle: { color: token("--rule-strong") } },
+        axisTick: { show: false }, axisLabel: type },
+      yAxis: { type: "value", splitLine: { lineStyle: { color: token("--rule") } }, axisLabel: { ...type, formatter: (value) => short.format(value) } },
+      series: data.series.map((series) => ({
+        name: series.name, type: "bar", stack: "all", barCategoryGap: "22%", emphasis: { focus: "series" },
+        itemStyle: { color: token(series.hue ? `--hue-${series.hue}` : "--hue-other"), opacity: [1, 0.6, 0.35][series.tone - 1] },
+        data: series.values.map(Number),
+      })),
+    });
+  };
+
+  canvas.hidden = false;
+  still.hidden = true;
+  if (legend) legend.hidden = true;
+  chart = echarts.init(canvas, null, { renderer: "svg" });
+  draw();
+  chart.on("click", (point) => { location.href = `/portal/calls?day=${data.days[point.dataIndex]}`; });
+  addEventListener("resize", () => chart.resize());
+  document.addEventListener("burnline:theme", draw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+})();
