@@ -14,11 +14,11 @@ class CurrencyError(ValueError):
 
 
 @cache
-def minor_digits(code: str) -> int:
+def exponent_of(code: str) -> int:
     """Decimal places of the currency's minor unit. Raises ``CurrencyError`` for a code that is no money with
     minor units.
 
-    >>> minor_digits("USD"), minor_digits("JPY"), minor_digits("BHD")
+    >>> exponent_of("USD"), exponent_of("JPY"), exponent_of("BHD")
     (2, 0, 3)
     """
     try:
@@ -34,5 +34,5 @@ def parse_currency(value: object) -> str:
     """The code, when it is one. Raises ``CurrencyError``."""
     if not isinstance(value, str) or len(value) != 3:
         raise CurrencyError("Write an ISO 4217 code in capitals, such as USD, EUR or JPY.")
-    minor_digits(value)
+    exponent_of(value)
     return value

@@ -1,3 +1,3 @@
-from metering import urls_events
+from metering import urls_events, urls_meters
 
-urlpatterns = [*urls_events.urlpatterns]
+urlpatterns = [*urls_events.urlpatterns, *urls_meters.urlpatterns]
