@@ -140,7 +140,8 @@ def _by_our_names(prices: PriceList, now: datetime) -> PriceList:
                 skipped.get("another name of the same model says otherwise", 0) + 1
             )
     quotes = [quote for _, quote in chosen.values()]
-    return replace(prices, quotes=quotes, skipped=skipped)
+    named = [replace(name, provider=canonical_provider(name.provider)) for name in prices.names]
+    return replace(prices, quotes=quotes, names=named, skipped=skipped)
 
 
 def _known_names(providers: Collection[str]) -> dict[str, ModelNames]:

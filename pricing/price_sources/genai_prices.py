@@ -119,7 +119,7 @@ def _standard_spans(
         # The last one listed wins among those that have begun.
         prices = next(prices for begun, prices in reversed(dated) if begun <= start)
         end = starts[index + 1] if index + 1 < len(starts) else None
-        spans.append((start, end, _with_inherited(provider, model, _read(prices))))
+        spans.append((start, end, _with_inherited(provider, model, _read(prices) or _free(model))))
     return spans
 
 
@@ -136,6 +136,11 @@ def _read(prices: types.ModelPrice) -> Prices:
         else:
             read[unit, 0] = single_unit_price(value, per), False
     return read
+
+
+def _free(model: types.ModelInfo) -> Prices:
+    """What a model costs that is given away under a name of its own, such as ``…:free``: an explicit zero."""
+    return {("input", 0): (Decimal(0), False), ("output", 0): (Decimal(0), False)} if ":free" in model.id else {}
 
 
 def _priced(prices: types.ModelPrice) -> Iterator[tuple[str, Any]]:
