@@ -32,7 +32,7 @@ class GoogleFields:
 
     def __init__(self, usage: Fields) -> None:
         self.usage = usage
-        self._snake = any("_" in name for name in usage.keys())  # noqa: SIM118 (Fields is no mapping)
+        self._snake = any("_token" in name for name in usage.keys())  # noqa: SIM118 (Fields is no mapping)
 
     def spelled(self, name: str) -> str:
         """The name as this usage spells it."""

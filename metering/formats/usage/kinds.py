@@ -29,7 +29,7 @@ _FAMILY = {alias: family for family, aliases in _FAMILIES.items() for alias in a
 
 # An API is named as its provider's documentation names it, often with a path or a method; these words decide,
 # the first that is found.
-_API_WORDS = (
+API_WORDS = (
     ("litellm", "litellm"),
     ("converse", "converse"),
     ("invoke", "invoke"),
@@ -52,7 +52,7 @@ _API_WORDS = (
 _TIER = re.compile(r"service_tier=([a-z_]{1,20})")
 
 # The shape decides alone where two surfaces count the same words differently, whatever the API is said to be.
-_TELLING = (
+TELLING = (
     ("promptTokenCount", "generate"),
     ("totalTokenCount", "generate"),
     ("usageMetadata", "generate"),
@@ -63,7 +63,7 @@ _TELLING = (
     ("pages_processed", "pages"),
     ("characters", "speech"),
 )
-_SHAPES = (
+SHAPES = (
     ("prompt_tokens", "chat"),
     ("cache_read_input_tokens", "messages"),
     ("cache_creation_input_tokens", "messages"),
@@ -93,17 +93,17 @@ def family_of(provider: str) -> str:
 
 def kind_of(api: str, family: str, usage: Fields) -> str:
     """The surface's kind: by a telling field, by the API's name, by the fields."""
-    named = next((kind for word, kind in _API_WORDS if word in api.replace("_", "")), None)
+    named = next((kind for word, kind in API_WORDS if word in api.replace("_", "")), None)
     if named == "invoke" or family == "bedrock" and usage.has("prompt_token_count"):
         return "invoke"
     if named == "embeddings" and family in ("google", "bedrock"):
         return named
-    telling = next((kind for field, kind in _TELLING if usage.has(field)), None)
+    telling = next((kind for field, kind in TELLING if usage.has(field)), None)
     if telling:
         return telling
     if named in ("chat", "responses") and usage.has("input_tokens") and usage.has("cache_read_input_tokens"):
         return "messages"  # only Anthropic's shape has both, and it counts them apart
-    shape = named or next((kind for field, kind in _SHAPES if usage.has(field)), None)
+    shape = named or next((kind for field, kind in SHAPES if usage.has(field)), None)
     if shape is None:
         raise UsageError(
             usage.path,
