@@ -180,6 +180,11 @@ def known_model(provider: str, model: str, at: datetime) -> bool:
     return canonical is not None and named.cards[canonical].has_own_rates(at)
 
 
+def canonical_model(provider: str, model: str, at: datetime) -> str:
+    """Our own name for a model, by the aliases of that time; empty when the book does not know it."""
+    return current_book().card(provider, model, STANDARD, "").timeline.at(at) or ""
+
+
 def price_of(
     provider: str, model: str, bucket: str, *, at: datetime, context: str = STANDARD
 ) -> Decimal | None:

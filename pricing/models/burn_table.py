@@ -16,11 +16,18 @@ class BurnTable(models.Model):
 class BurnTableVersion(models.Model):
     """The rates from ``effective_at`` on. Append-only; the version in force at an event's time burns it."""
 
+    class Unlisted(models.TextChoices):
+        PENDING = "pending"
+        FREE = "free"
+
     id = models.BigAutoField(primary_key=True)
     table = models.ForeignKey(BurnTable, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     effective_at = models.DateTimeField()
     rates = models.JSONField(help_text="list of {id, match, credits, per}: see pricing.burn_tables.BurnRate")
+    unlisted = models.CharField(
+        max_length=10, choices=Unlisted, default=Unlisted.PENDING, help_text="what becomes of events no rate names"
+    )
     note = models.CharField(max_length=300, blank=True, default="")
     created_at = models.DateTimeField()
 

@@ -140,7 +140,9 @@ def _read(prices: types.ModelPrice) -> Prices:
 
 def _free(model: types.ModelInfo) -> Prices:
     """What a model costs that is given away under a name of its own, such as ``…:free``: an explicit zero."""
-    return {("input", 0): (Decimal(0), False), ("output", 0): (Decimal(0), False)} if ":free" in model.id else {}
+    return (
+        {("input", 0): (Decimal(0), False), ("output", 0): (Decimal(0), False)} if ":free" in model.id else {}
+    )
 
 
 def _priced(prices: types.ModelPrice) -> Iterator[tuple[str, Any]]:

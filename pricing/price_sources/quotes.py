@@ -149,8 +149,9 @@ FIELDS = frozenset(
 def quote_from_json(told: Mapping[str, Any]) -> Quote:
     """A quote from its JSON or CSV form; ``price`` may be for ``per`` units. Raises ``SourceError``.
 
-    >>> quote_from_json({"provider": "openai", "model": "gpt-5", "unit": "input", "price": "1.25", "per": "1000000"}).price
-    Decimal('0.00000125')
+    >>> told = {"provider": "openai", "model": "gpt-5", "unit": "input", "price": "1.25", "per": "1000000"}
+    >>> plain(quote_from_json(told).price)
+    '0.00000125'
     """
     unknown = set(told) - FIELDS
     if unknown:

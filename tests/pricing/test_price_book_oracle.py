@@ -26,7 +26,8 @@ def text_models() -> list[tuple[Provider, ModelInfo]]:
         (provider, model)
         for provider in providers
         for model in provider.models
-        if {"input_mtok", "output_mtok"} <= {key for key, price in vars(model.get_prices(AT)).items() if price is not None}
+        if {"input_mtok", "output_mtok"}
+        <= {key for key, price in vars(model.get_prices(AT)).items() if price is not None}
         and "-tts" not in model.id
         and not model.id.startswith("gpt-image")
     ]
@@ -50,7 +51,9 @@ def same(ours: Decimal, theirs: Decimal) -> bool:
 
 
 @pytest.mark.parametrize("buckets", [SHORT, LONG], ids=["short prompt", "long prompt"])
-def test_every_text_model_costs_what_the_source_says(buckets: dict[str, Decimal], packaged_book: object) -> None:
+def test_every_text_model_costs_what_the_source_says(
+    buckets: dict[str, Decimal], packaged_book: object
+) -> None:
     models = text_models()
     differing = []
     for provider, model in models:
@@ -67,7 +70,11 @@ def test_every_text_model_costs_what_the_source_says(buckets: dict[str, Decimal]
 
 @pytest.mark.parametrize(
     ("context", "when"),
-    [("batch", {"processing": "batch"}), ("flex", {"service_tier": "flex"}), ("priority", {"service_tier": "priority"})],
+    [
+        ("batch", {"processing": "batch"}),
+        ("flex", {"service_tier": "flex"}),
+        ("priority", {"service_tier": "priority"}),
+    ],
 )
 def test_every_context_costs_what_the_source_says(
     context: str, when: dict[str, str], packaged_book: object
@@ -83,7 +90,9 @@ def test_every_context_costs_what_the_source_says(
         compared += 1
         ours = cost_of_usage(provider.id, model.id, SHORT, context=context, at=AT)
         theirs = by_the_source(provider.id, model.id, SHORT, **when)
-        published = any("cache_read_mtok" in vars(v.prices) for v in sold) or model.get_prices(AT).cache_read_mtok
+        published = (
+            any("cache_read_mtok" in vars(v.prices) for v in sold) or model.get_prices(AT).cache_read_mtok
+        )
         if published and (ours.unpriced or not same(ours.amount, theirs)):
             differing.append((provider.id, model.id, ours.amount, theirs, ours.unpriced))
 
@@ -109,5 +118,7 @@ def test_every_exact_name_means_the_model_the_source_says(packaged_book: object)
 
 def test_no_packaged_name_is_unknown(packaged_book: object) -> None:
     assert [
-        (provider.id, model.id) for provider, model in text_models() if not known_model(provider.id, model.id, AT)
+        (provider.id, model.id)
+        for provider, model in text_models()
+        if not known_model(provider.id, model.id, AT)
     ] == []
