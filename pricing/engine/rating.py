@@ -127,7 +127,7 @@ def _rate(charge: Charge, usage: tuple[Usage, ...], share: Share | None) -> Rate
         steps.append(Step("margin_floor", "Raised to the least price", amount))
     bounded = _bounded(charge, amount, share, steps)
     at_maximum = bounded < amount
-    absorbed = max(ZERO, _least(charge, billable) - bounded) if at_maximum else ZERO
+    absorbed = max(ZERO, min(amount, _least(charge, billable)) - bounded) if at_maximum else ZERO
     amount = bounded
     if charge.discount_percent:
         amount = amount * (HUNDRED - charge.discount_percent) / HUNDRED
