@@ -36,11 +36,12 @@ MODELS = [
 
 def written(most: int, places: int = 3) -> st.SearchStrategy[str]:
     """A number of up to ``places`` decimals, as text; small ones are whole, so that edges are met."""
+    small = min(most, 20)
 
     def text(n: int) -> str:
-        return str(n) if n <= min(most, 20) else format(Decimal(n - 20).scaleb(-places), "f")
+        return str(n) if n <= small else format(Decimal(n - small).scaleb(-places), "f")
 
-    return st.integers(0, 20 + (most - 1) * 10**places).map(text)
+    return st.integers(0, small + most * 10**places).map(text)
 
 
 PRICE = written(20, 6)
