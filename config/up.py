@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -20,9 +19,11 @@ from django.core.management import call_command, get_commands
 from django.db import connections
 from django.db.utils import Error as DatabaseError
 
+from config.jobs import beat_command, worker_command
 from config.processes import StartFailure, die_with_parent, last_lines
 from config.servers import owned, start_servers
 from config.supervisor import Child, Supervisor
+from config.web import metrics_environment, web_command
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_SECONDS = 60.0
@@ -159,39 +160,11 @@ def make_children() -> list[Child]:
     """The web first: its readiness is waited for. Then the jobs."""
     from django.conf import settings
 
-    python, logs = Path(sys.executable), settings.PLACES.logs
-    metrics = settings.PLACES.metrics
-    shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir(parents=True, exist_ok=True)
-    environment = {
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
-        "PYTHONUNBUFFERED": "1",
-        "BURNLINE_DIE_WITH_PARENT": "1",
-    }
-    celery = [python, "-m", "celery", "-A", "config.celery:app", "--quiet"]
-    level = f"--loglevel={settings.LOG_LEVEL}"
-    commands: dict[str, list[str | Path]] = {
-        "web": [python, *web_arguments()],
-        "worker": [*celery, "worker", level, f"--concurrency={settings.JOB_WORKERS}", "--without-gossip"]
-        + ["--without-mingle", "-Ofair"],
-        # Its memory is not kept: every job it names is a sweep over rows that are due.
-        "beat": [*celery, "beat", level, "--scheduler=celery.beat:Scheduler", "--pidfile="],
-    }
+    environment = {"PYTHONUNBUFFERED": "1", "BURNLINE_DIE_WITH_PARENT": "1", **metrics_environment()}
+    commands = {"web": web_command(), "worker": worker_command(), "beat": beat_command()}
+    logs = settings.PLACES.logs
     return [
         Child(name, command, ROOT, logs / f"{name}.log", environment) for name, command in commands.items()
-    ]
-
-
-def web_arguments() -> list[str]:
-    from django.conf import settings
-
-    return [
-        *("-m", "granian", "--interface", "wsgi", "config.wsgi:application"),
-        *("--host", settings.HOST, "--port", str(settings.PORT)),
-        *("--workers", str(settings.WEB_WORKERS), "--blocking-threads", str(settings.WEB_THREADS)),
-        # More at once than threads would only wait inside; outside, the kernel's queue holds them in order.
-        *("--backpressure", str(settings.WEB_THREADS), "--backlog", "2048"),
-        *("--respawn-failed-workers", "--workers-kill-timeout", "10", "--no-ws", "--log-level", "warning"),
     ]
 
 

@@ -1,0 +1,36 @@
+"""The web process: `python -m config.web` serves it alone, `make up` starts it with the same arguments."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+
+def web_command() -> list[str | Path]:
+    """granian with Burnline's WSGI application, as the settings say."""
+    from django.conf import settings
+
+    return [
+        *(Path(sys.executable), "-m", "granian", "--interface", "wsgi", "config.wsgi:application"),
+        *("--host", settings.HOST, "--port", str(settings.PORT)),
+        *("--workers", str(settings.WEB_WORKERS), "--blocking-threads", str(settings.WEB_THREADS)),
+        # More at once than threads would only wait inside; outside, the kernel's queue holds them in order.
+        *("--backpressure", str(settings.WEB_THREADS), "--backlog", "2048"),
+        *("--respawn-failed-workers", "--workers-kill-timeout", "10", "--no-ws", "--log-level", "warning"),
+    ]
+
+
+def metrics_environment() -> dict[str, str]:
+    """What lets several processes count into one `/metrics`, with the counters of earlier runs gone."""
+    from django.conf import settings
+
+    folder = settings.PLACES.metrics
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    return {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    command = [str(part) for part in web_command()]
+    os.execve(command[0], command, os.environ | metrics_environment())

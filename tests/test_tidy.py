@@ -1,0 +1,181 @@
+"""The laws of the code itself: small files, small functions, no floats near money, one way of imports."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("core", "customers", "metering", "pricing", "billing", "console", "portal", "config")
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 60
+BANNED_FILE_WORDS = {
+    "utils",
+    "util",
+    "helpers",
+    "helper",
+    "manager",
+    "managers",
+    "service",
+    "services",
+    "misc",
+}
+# Words of unfinished work, put together here so that this file does not name them itself.
+UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "HA" + "CK"]) + r")\b")
+MONEY_PATHS = ("pricing/", "billing/", "core/money.py", "core/periods.py")
+# They stand for the world outside: a clock moved by hand, and a Stripe to test against.
+OUTSIDE = ("core/clock.py", "core/sandbox.py", "billing/stripe/double/")
+ARITHMETIC = ("pricing/engine/", "core/money.py", "core/periods.py")
+ARITHMETIC_MAY_IMPORT = ("core.money", "core.periods", "pricing.engine")
+
+
+def tracked_files() -> list[str]:
+    """What git knows or would take: files of the working tree that are not ignored."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    return [name for name in listed if (ROOT / name).is_file()]
+
+
+FILES = tracked_files()
+PYTHON = [name for name in FILES if name.endswith(".py") and "/migrations/" not in name]
+PRODUCTION = [name for name in PYTHON if name.split("/")[0] in ROOMS]
+
+
+def tree_of(name: str) -> ast.Module:
+    return ast.parse((ROOT / name).read_text(), filename=name)
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Each call of a plain name: the name and the line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id, node.lineno
+
+
+def test_there_is_code_to_look_at() -> None:
+    assert len(PRODUCTION) > 20
+
+
+def test_every_file_fits_one_idea() -> None:
+    long = {
+        name: lines
+        for name in PYTHON
+        if (lines := len((ROOT / name).read_text().splitlines())) > FILE_LINES_MAX
+    }
+    assert not long
+
+
+def test_every_function_can_be_seen_at_once() -> None:
+    long = [
+        f"{name}:{function.lineno} {function.name} has {length} lines"
+        for name in PRODUCTION
+        for function in functions(tree_of(name))
+        if (length := (function.end_lineno or 0) - function.lineno + 1) > FUNCTION_LINES_MAX
+    ]
+    assert not long
+
+
+def test_files_are_named_for_what_they_are_about() -> None:
+    bad = [name for name in FILES if BANNED_FILE_WORDS & set(re.split(r"[/_.]", name.lower()))]
+    assert not bad
+
+
+def test_nothing_is_left_for_later() -> None:
+    found = [
+        f"{name}:{number}"
+        for name in FILES
+        if name.endswith((".py", ".html", ".css", ".js", ".md", ".toml", ".yaml")) or name == "Makefile"
+        for number, line in enumerate((ROOT / name).read_text(errors="replace").splitlines(), 1)
+        if UNFINISHED.search(line)
+    ]
+    assert not found
+
+
+def test_no_float_and_no_round_near_money() -> None:
+    found = [
+        f"{name}:{line} {called}()"
+        for name in PRODUCTION
+        if name.startswith(MONEY_PATHS)
+        for called, line in calls(tree_of(name))
+        if called in {"float", "round"}
+    ]
+    assert not found
+
+
+def test_no_float_literal_near_money() -> None:
+    # Seconds to wait are no money; their names say so.
+    found = [
+        f"{name}:{node.lineno} {node.value}"
+        for name in PRODUCTION
+        if name.startswith(MONEY_PATHS) and not name.startswith(OUTSIDE)
+        for statement in tree_of(name).body
+        if "SECONDS" not in ast.unparse(statement).split("=")[0]
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Constant) and isinstance(node.value, float)
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize("name", [name for name in PRODUCTION if name.startswith(ARITHMETIC)])
+def test_the_arithmetic_imports_the_standard_library_alone(name: str) -> None:
+    import sys
+
+    for node in ast.walk(tree_of(name)):
+        modules = []
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}:{node.lineno} imports relatively"
+            modules = [node.module or ""]
+        for module in modules:
+            ours = module in {"core", "pricing"} or module.startswith(ARITHMETIC_MAY_IMPORT)
+            assert ours or module.split(".")[0] in sys.stdlib_module_names, f"{name}:{node.lineno} {module}"
+
+
+def test_the_domain_does_not_read_the_clock() -> None:
+    """`now` is read at the edge and handed in; `core.clock` is the one place that asks the machine."""
+    found = [
+        f"{name}:{node.lineno}"
+        for name in PRODUCTION
+        if name.startswith(("pricing/", "billing/", "metering/", "customers/", "core/"))
+        and name != "core/clock.py"
+        for node in ast.walk(tree_of(name))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func)
+        in {"datetime.now", "datetime.utcnow", "date.today", "timezone.now", "time.time"}
+    ]
+    assert not found
+
+
+def test_models_do_not_override_save_and_nobody_listens_to_signals() -> None:
+    found = []
+    for name in PRODUCTION:
+        tree = tree_of(name)
+        if "/models/" in name:
+            found += [f"{name}:{f.lineno} save()" for f in functions(tree) if f.name == "save"]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+                "django.db.models.signals"
+            ):
+                found.append(f"{name}:{node.lineno} signals")
+    assert not found
+
+
+def test_the_lock_file_names_public_registries_alone() -> None:
+    hosts = set(re.findall(r"https?://([^/\"]+)", (ROOT / "uv.lock").read_text()))
+    assert hosts == {"pypi.org", "files.pythonhosted.org"}
+    assert "://" not in (ROOT / "package-lock.json").read_text()
