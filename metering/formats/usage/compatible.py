@@ -9,6 +9,13 @@ from metering.formats.usage.normalised import Reading, UsagePart, added
 from metering.formats.usage.openai import read_responses, read_tokens
 from metering.formats.usage.reply import Reply
 
+_XAI_TOOLS = "server_side_tool_usage_details"
+_XAI_CALLS = {
+    "web_search_calls": "web_search",
+    "file_search_calls": "file_search",
+    "code_interpreter_calls": "code_execution",
+}
+
 _USD_PER_TICK = Decimal(1).scaleb(-10)  # xAI reports its charge in ticks, ten thousand million to the dollar
 
 
@@ -43,7 +50,12 @@ def read_xai(reply: Reply) -> Reading:
     elif _is_messages(usage):
         reading = read_messages(reply)
     else:
-        reading = read_responses(reply)
+        # The calls among the output's items are the ones counted in the usage; they must not count twice.
+        reading = read_tokens(reply) if usage.has(_XAI_TOOLS) else read_responses(reply)
+    tools = usage.child(_XAI_TOOLS)
+    tools.skip("mcp_calls")  # one's own tools, free of charge
+    usage.skip("num_server_side_tools_used")
+    _add(reading, {bucket: tools.count(name) for name, bucket in _XAI_CALLS.items()})
     if ticks is not None:
         reading.reported_cost = to_stored(ticks * _USD_PER_TICK)
     return reading
@@ -66,16 +78,23 @@ def read_openrouter(reply: Reply) -> Reading:
 def read_perplexity(reply: Reply) -> Reading:
     """Perplexity: thinking, cited sources and searches are all counted beside the answer."""
     usage = reply.usage
-    if not usage.has("prompt_tokens"):
-        return read_responses(reply)
     cost = usage.child("cost").money("total_cost") if usage.is_object("cost") else usage.money("cost")
     usage.skip("cost")
+    searches = usage.count("num_search_queries") + _invoked(usage, "search_web")
     reading = read_tokens(reply, place="outside" if usage.has("reasoning_tokens") else "by_total")
-    beside = {"citation": usage.count("citation_tokens"), "web_search": usage.count("num_search_queries")}
-    part = reading.parts[0]
-    reading.parts[0] = UsagePart(part.model, added([part.buckets, beside]))
+    _add(reading, {"citation": usage.count("citation_tokens"), "web_search": searches})
     reading.reported_cost = None if cost is None else to_stored(cost)
     return reading
+
+
+def _invoked(usage: Fields, tool: str) -> Decimal:
+    return usage.child("tool_calls_details").child(tool).count("invocation")
+
+
+def _add(reading: Reading, buckets: dict[str, Decimal]) -> None:
+    """Add what stands beside the tokens to the response's own part."""
+    part = reading.parts[0]
+    reading.parts[0] = UsagePart(part.model, added([part.buckets, buckets]))
 
 
 def _is_messages(usage: Fields) -> bool:

@@ -20,7 +20,7 @@ class Prompt:
     """A prompt's counts. ``total`` holds all others; ``modalities`` hold their own cached tokens."""
 
     total: Decimal
-    field: str
+    path: str
     modalities: dict[str, Decimal] = field(default_factory=dict)
     cached: Decimal = ZERO
     cached_modalities: dict[str, Decimal] = field(default_factory=dict)
@@ -50,16 +50,16 @@ def prompt_buckets(prompt: Prompt, reading: Reading) -> dict[str, Decimal]:
     cached_text = prompt.cached - sum(cached.values(), ZERO)
     if text < 0:
         raise UsageError(
-            prompt.field, f"Its parts add up to {prompt.total - text}, more than the {prompt.total} told."
+            prompt.path, f"Its parts add up to {prompt.total - text}, more than the {prompt.total} told."
         )
     if cached_text < 0:
-        raise UsageError(prompt.field, "More tokens were read from the cache by modality than in all.")
+        raise UsageError(prompt.path, "More tokens were read from the cache by modality than in all.")
     if cached_text and held and not cached:
-        reading.flag(f"ambiguous:{prompt.field}")
+        reading.flag(f"ambiguous:{prompt.path}")
         cached_text = _spill(cached_text, text, held, cached)
     if cached_text > text:
         raise UsageError(
-            prompt.field,
+            prompt.path,
             f"{cached_text} tokens were read from the cache, more than the {text} that are left of the "
             f"{prompt.total} told; this count must hold the cached ones.",
         )

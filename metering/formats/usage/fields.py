@@ -25,6 +25,8 @@ class UsageError(ValueError):
 
 def shown(text: str) -> str:
     """A name from outside, fit to be stored and shown: printable, and not endless."""
+    if len(text) <= 80 and text.isprintable():
+        return text
     clean = "".join(letter if letter.isprintable() else "?" for letter in text[:80])
     return clean if len(text) <= 80 else f"{clean}…"
 
@@ -63,6 +65,8 @@ class Fields:
     def count(self, name: str) -> Decimal:
         """A whole number, zero or more; zero when absent. Raises ``UsageError``."""
         raw = self._take(name)
+        if raw is None:
+            return ZERO
         if type(raw) is int and 0 <= raw < 10**20:
             return Decimal(raw)
         number = self._number(name, raw)
@@ -132,7 +136,7 @@ class Fields:
 
     def skip(self, *names: str) -> None:
         """Mark fields, and all below them, as known and not billed."""
-        self._seen.update(self.path_of(name) for name in names)
+        self._seen.update(self.path_of(name) for name in names if name in self.value)
 
     def unread(self) -> Iterator[str]:
         """The paths of numbers other than zero that nobody read or skipped, in the order they came.
@@ -159,8 +163,10 @@ class Fields:
                 yield path
 
     def _take(self, name: str) -> Any:
-        self._seen.add(self.path_of(name))
-        return self.value.get(name)
+        raw = self.value.get(name)
+        if raw is not None:
+            self._seen.add(self.path_of(name))
+        return raw
 
     def _number(self, name: str, raw: Any) -> Decimal:
         if raw is None:

@@ -29,6 +29,24 @@ _ANSWER = ("completion_tokens", "output_tokens")
 _PROMPT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
 _ANSWER_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
 
+# How long it took and how fast it went, which several providers tell among the counts.
+_TIMINGS = (
+    "queue_time",
+    "prompt_time",
+    "completion_time",
+    "total_time",
+    "start_time",
+    "end_time",
+    "time_to_first_token",
+    "total_latency",
+    "total_tokens_per_sec",
+    "completion_tokens_per_sec",
+    "completion_tokens_after_first_per_sec",
+    "completion_tokens_after_first_per_sec_first_ten",
+    "acceptance_rate",
+    "latency_checkpoint",
+)
+
 
 def read_chat(reply: Reply) -> Reading:
     """Chat completions, completions, embeddings: ``prompt_tokens`` and ``completion_tokens``."""
@@ -48,6 +66,7 @@ def read_tokens(reply: Reply, *, place: Place = "inside", write_lifetime: str = 
     ``write_lifetime`` names the cache lifetime where none is told. Raises ``UsageError``.
     """
     usage = reply.usage
+    usage.skip(*_TIMINGS)
     reading = Reading(service_tier=service_tier(reply))
     prompt = _prompt(usage, write_lifetime)
     answer = usage.first(*_ANSWER)

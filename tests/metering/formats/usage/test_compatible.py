@@ -50,6 +50,26 @@ class TestXai:
 
         assert found.reported_cost == Decimal("0.0037756")
 
+    def test_calls_of_its_own_tools_count_once_though_they_are_told_twice(self) -> None:
+        response = {
+            "output": [{"type": "web_search_call", "action": {"type": "search"}}],
+            "usage": {
+                "input_tokens": 3,
+                "output_tokens": 4,
+                "num_server_side_tools_used": 4,
+                "server_side_tool_usage_details": {
+                    "web_search_calls": 1,
+                    "x_search_calls": 2,
+                    "mcp_calls": 1,
+                },
+            },
+        }
+
+        found = normalise("xai", "responses", response)
+
+        assert found.buckets == {"input": 3, "output": 4, "web_search": 1}
+        assert found.flags == ("unknown:response.usage.server_side_tool_usage_details.x_search_calls",)
+
     def test_searched_sources_have_no_bucket_and_are_flagged(self) -> None:
         found = normalise("xai", "chat.completions", THINKING | {"num_sources_used": 4})
 
@@ -133,10 +153,40 @@ class TestPerplexity:
         }
         assert (found.reported_cost, found.flags) == (Decimal("0.4"), ())
 
+    def test_agents_count_the_searches_they_invoked(self) -> None:
+        usage = {
+            "input_tokens": 90,
+            "input_tokens_details": {"cache_read_input_tokens": 40},
+            "output_tokens": 10,
+            "total_tokens": 100,
+            "tool_calls_details": {"search_web": {"invocation": 3}},
+        }
+
+        assert normalise("perplexity", "responses", usage).buckets == {
+            "input": 50,
+            "cache_read": 40,
+            "output": 10,
+            "web_search": 3,
+        }
+
 
 def test_a_provider_nobody_named_is_read_in_openais_shape() -> None:
-    usage = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8, "queue_time": Decimal("0.01")}
+    usage = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
 
     found = normalise("my-own-gpus", None, usage)
 
-    assert found.buckets == {"input": 5, "output": 3}
+    assert (found.buckets, found.flags) == ({"input": 5, "output": 3}, ())
+
+
+def test_timings_among_the_counts_are_no_counts() -> None:
+    usage = {
+        "prompt_tokens": 35,
+        "completion_tokens": 25,
+        "total_tokens": 60,
+        "queue_time": Decimal("0.0221"),
+        "prompt_time": Decimal("0.0048"),
+        "completion_time": Decimal("0.0208"),
+        "total_time": Decimal("0.0256"),
+    }
+
+    assert normalise("groq", "chat.completions", usage).flags == ()
