@@ -38,7 +38,7 @@ class _LossyClient(RedisCacheClient):
     delete_many = _or_when_lost(lambda: None)(RedisCacheClient.delete_many)
     clear = _or_when_lost(lambda: False)(RedisCacheClient.clear)
 
-    def get(self, key: str, default: Any) -> Any:
+    def get(self, key: Any, default: Any) -> Any:
         try:
             return super().get(key, default)
         except (RedisError, OSError) as error:

@@ -89,9 +89,9 @@ class EmbeddedPostgres:
         self._clear_leftovers()
         settings = SETTINGS | ({} if self.durable else SETTINGS_NOT_DURABLE)
         settings["unix_socket_directories"] = str(self.places.sockets)
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         command = guarded(
-            [BINARIES / "postgres", "-D", self.places.postgres]
-            + [part for name, value in settings.items() for part in ("-c", f"{name}={value}")],
+            [BINARIES / "postgres", "-D", self.places.postgres, *options],
             death_signal=signal.SIGINT,
             account=account,
             paths=[self.places.postgres, self.places.sockets],
@@ -121,7 +121,7 @@ class EmbeddedPostgres:
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(self.places.postgres, ignore_errors=True)
         account.owns(draft)
-        command = [
+        command: list[str | Path] = [
             *(BINARIES / "initdb", "-D", draft, "-U", POSTGRES_USER, "-E", "UTF8", "--locale=C"),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             # Only the owner of the socket's folder gets as far as the socket.

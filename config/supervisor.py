@@ -68,11 +68,14 @@ class _Patience:
     due_at: float | None = None
     started_at: float = 0.0
 
-    def died(self, now: float) -> None:
+    def died(self, now: float) -> float:
+        """The seconds to wait before the next try."""
         if now - self.started_at > STEADY_SECONDS:
             self.pause_seconds = RESTART_SECONDS_FIRST
-        self.due_at = now + self.pause_seconds
-        self.pause_seconds = min(self.pause_seconds * 2, RESTART_SECONDS_MAX)
+        pause_seconds = self.pause_seconds
+        self.due_at = now + pause_seconds
+        self.pause_seconds = min(pause_seconds * 2, RESTART_SECONDS_MAX)
+        return pause_seconds
 
     def started(self, now: float) -> None:
         self.due_at, self.started_at = None, now
@@ -94,8 +97,7 @@ class Supervisor:
             patience = self._patience.setdefault(name, _Patience(started_at=now))
             if patience.due_at is None:
                 if not alive():
-                    patience.died(now)
-                    self._tell(f"{name} {ending()}; starting it again in {patience.due_at - now:.0f} s")
+                    self._tell(f"{name} {ending()}; starting it again in {patience.died(now):.0f} s")
             elif now >= patience.due_at:
                 try:
                     start()
