@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
+from billing.receipts import receipt_of
 from console.access import staff_page
 from console.queries.events import (
     CSV_ROWS_MAX,
@@ -17,6 +18,7 @@ from core.clock import now as present
 from core.pages.spreadsheet import Cell, csv_response
 from core.pages.streams import before_of, stream
 from core.pages.tables import chips_for, kept, searched, wants_csv
+from core.problems import NotFound
 from customers.models import Customer
 from metering.models import Event
 
@@ -55,6 +57,18 @@ def events(request: HttpRequest) -> HttpResponseBase:
     page = stream(request, found, size=PAGE, last_seq=found[PAGE - 1].seq if len(found) > PAGE else None)
     context |= {"page": page, "rows": [(row, customer.key) for row in page.rows]}
     return render(request, "console/events.html", context)
+
+
+@staff_page
+def event(request: HttpRequest, customer_id: int, seq: int) -> HttpResponse:
+    """One event's receipt, with what it cost."""
+    row = Event.objects.filter(customer_id=customer_id, seq=seq).first()
+    customer = Customer.objects.filter(id=customer_id).first()
+    receipt = receipt_of(customer, row.event_id, row.source) if row and customer else None
+    if row is None or customer is None or receipt is None:
+        raise NotFound("There is no such event.")
+    context = {"row": row, "customer": customer, "zone": customer.timezone, "receipt": receipt}
+    return render(request, "console/event.html", context)
 
 
 def _csv(customer: Customer, asked: EventFilter) -> HttpResponse | HttpResponseBase:

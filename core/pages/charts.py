@@ -117,13 +117,15 @@ def stacked_bars(
     label: Label,
     href: Callable[[int], str] | None = None,
     ahead_from: int | None = None,
+    names: Sequence[str] = (),
 ) -> BarChart:
     """Bars over time, each split by name. ``columns`` are (short label, full label, name → value).
 
-    The eight largest names keep their own color; the rest is added up as "Other". Columns from ``ahead_from`` on are
+    The eight largest names keep their own color, the largest at the bottom, unless ``names`` gives another order; the
+    rest is added up as "Other". Columns from ``ahead_from`` on are
     forecast and drawn lighter.
     """
-    names, columns = _largest(columns)
+    names, columns = (names, columns) if names else _largest(columns)
     hues = hues_of(names)
     totals = [sum((max(value, ZERO) for value in values.values()), ZERO) for _, _, values in columns]
     top, y_ticks = _scale(max(totals, default=ZERO), label)

@@ -1,6 +1,6 @@
 """Tables that sort and page by their address, so that a link to one shows what its sender saw."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,6 +139,36 @@ def listing(
         csv_href=address(request, {"format": "csv", "page": None}),
         search=searched(request),
         chips=tuple(chips),
+        kept=kept(request.GET),
+    )
+
+
+@dataclass(frozen=True)
+class PreparedPage:
+    """Rows that their own query sorts and cuts: how many there are, and how to read some."""
+
+    count: int
+    read: Callable[[int, int], Sequence[Any]]
+
+
+def prepared_listing(
+    request: HttpRequest, columns: Sequence[Column], found: PreparedPage, *, default: str
+) -> Listing:
+    """Like ``listing``, for rows that are read by a query of their own."""
+    pages = max(-(-found.count // ROWS_PER_PAGE), 1)
+    number = min(max(_page_number(request), 1), pages)
+    offset = (number - 1) * ROWS_PER_PAGE
+    rows = found.read(offset, ROWS_PER_PAGE)
+    return Listing(
+        heads=heads_for(request, columns, default),
+        rows=rows,
+        first=offset + 1 if rows else 0,
+        last=offset + len(rows),
+        count=found.count,
+        previous_href=address(request, {"page": str(number - 1)}) if number > 1 else "",
+        next_href=address(request, {"page": str(number + 1)}) if number < pages else "",
+        csv_href=address(request, {"format": "csv", "page": None}),
+        search=searched(request),
         kept=kept(request.GET),
     )
 

@@ -1,5 +1,6 @@
 """How templates write figures, times and links. Each is one call into ``core.pages``."""
 
+import json
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -78,6 +79,18 @@ def invoice_id(invoice: Any) -> str:
 @register.simple_tag
 def span_between(start: datetime, end: datetime, zone: str) -> str:
     return times.span(Period(start, end), zone)
+
+
+@register.filter
+def words(name: str) -> str:
+    """A name of ours as words: ``cache_read`` is "cache read"."""
+    return name.replace("_", " ")
+
+
+@register.filter
+def pretty(value: Any) -> str:
+    """JSON to be read by people."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
 @register.filter

@@ -5,6 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
+from billing.receipts import receipt_of
 from core.pages.spreadsheet import Cell, csv_response
 from core.pages.streams import before_of, stream
 from core.pages.tables import kept, searched, wants_csv
@@ -46,7 +47,8 @@ def calls(request: HttpRequest, visit: Visit) -> HttpResponseBase:
 def call(request: HttpRequest, seq: int, visit: Visit) -> HttpResponse:
     """One call's receipt."""
     row = call_by_seq(visit.customer.id, seq)
-    return render(request, "portal/call.html", {"visit": visit, "call": row})
+    receipt = receipt_of(visit.customer, row.event_id, row.source)
+    return render(request, "portal/call.html", {"visit": visit, "call": row, "receipt": receipt})
 
 
 def _cells(rows: Iterator[object]) -> Iterator[list[Cell]]:

@@ -2,6 +2,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
+from billing.documents import invoice_pdf
 from core.pages import charts
 from core.pages.figures import compact
 from core.pages.spreadsheet import csv_response
@@ -78,7 +79,9 @@ def invoice(request: HttpRequest, public_id: str, visit: Visit) -> HttpResponseB
 @portal_page
 def pdf(request: HttpRequest, public_id: str, visit: Visit) -> HttpResponse:
     page = invoice_page(visit.customer.id, public_id)
-    return pdf_response(page.invoice)
+    response = HttpResponse(invoice_pdf(page.invoice), content_type="application/pdf")
+    response["Content-Disposition"] = f'inline; filename="{page.invoice.number}.pdf"'
+    return response
 
 
 @portal_page

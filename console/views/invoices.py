@@ -1,0 +1,123 @@
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from billing.documents import invoice_pdf
+from billing.invoices import finalize_invoice, void_invoice
+from billing.models import Invoice
+from console.access import staff_page
+from console.queries.invoices import counts_by_status, invoice_page, invoices_like
+from core.clock import now as present
+from core.due_work import Park
+from core.ids import parse_public_id
+from core.money import from_minor
+from core.pages.spreadsheet import csv_response
+from core.pages.tables import Column, chips_for, listing, order_fields, ordering, searched, wants_csv
+from core.problems import NotFound, Problem
+
+COLUMNS = (
+    Column("number", "Invoice", order=("number", "id")),
+    Column("customer", "Customer", order=("customer__name", "id")),
+    Column("period", "Period", low=True, order=("period_start", "id"), descending_first=True),
+    Column("status", "Status"),
+    Column("due", "Due by", low=True, order=("due_at", "id"), descending_first=True),
+    Column("total", "Total", number=True, order=("total_minor", "id"), descending_first=True),
+)
+DEFAULT = "-period"
+STATUSES = [("", "All"), *((value, label) for value, label in Invoice.Status.choices)]
+
+
+@staff_page
+def invoices(request: HttpRequest) -> HttpResponseBase:
+    found = invoices_like(searched(request), request.GET.get("status", ""))
+    if wants_csv(request):
+        rows = found.order_by(*order_fields(*ordering(request, COLUMNS, DEFAULT)))
+        return csv_response(
+            "invoices",
+            ("number", "customer", "period_start", "period_end", "status", "currency", "subtotal", "tax", "total", "due"),
+            (
+                (
+                    row.number,
+                    row.customer.key,
+                    row.period_start,
+                    row.period_end,
+                    row.status,
+                    row.currency,
+                    *(
+                        from_minor(minor, row.exponent)
+                        for minor in (row.subtotal_minor, row.tax_minor, row.total_minor, row.due_minor)
+                    ),
+                )
+                for row in rows.iterator()
+            ),
+        )
+    chips = chips_for(request, "status", STATUSES, counts_by_status())
+    page = listing(request, COLUMNS, found, default=DEFAULT, chips=chips)
+    return render(request, "console/invoices.html", {"listing": page})
+
+
+@staff_page
+def invoice(request: HttpRequest, customer_id: int, public_id: str) -> HttpResponse:
+    page = invoice_page(customer_id, public_id)
+    context = {
+        "page": page,
+        "invoice": page.invoice,
+        "customer": page.invoice.customer,
+        "zone": page.invoice.customer.timezone,
+        "public_id": public_id,
+        "now": present(),
+    }
+    return render(request, "console/invoice.html", context)
+
+
+@staff_page
+def pdf(request: HttpRequest, customer_id: int, public_id: str) -> HttpResponse:
+    found = invoice_page(customer_id, public_id).invoice
+    response = HttpResponse(invoice_pdf(found), content_type="application/pdf")
+    response["Content-Disposition"] = f'inline; filename="{found.number or "draft"}.pdf"'
+    return response
+
+
+@staff_page
+def line(request: HttpRequest, customer_id: int, public_id: str, n: int) -> HttpResponse:
+    """One line with every step of its reckoning and its events' filter."""
+    page = invoice_page(customer_id, public_id)
+    found = next((row for row in page.lines if row.n == n), None)
+    if found is None:
+        raise NotFound("This invoice has no such line.")
+    context = {
+        "invoice": page.invoice,
+        "customer": page.invoice.customer,
+        "zone": page.invoice.customer.timezone,
+        "public_id": public_id,
+        "line": found,
+    }
+    return render(request, "console/invoice_line.html", context)
+
+
+@require_POST
+@staff_page
+def finalize(request: HttpRequest, customer_id: int, public_id: str) -> HttpResponse:
+    try:
+        done = finalize_invoice(customer_id, parse_public_id("inv", public_id), now=present())
+    except Problem as problem:
+        messages.error(request, f"Not finalized: {problem.detail} The draft is as it was.")
+    except Park as reason:
+        messages.error(request, f"Not finalized: {reason} The draft is as it was.")
+    else:
+        messages.success(request, f"Finalized as {done.number}. It can no longer change.")
+    return redirect("console:invoice", customer_id, public_id)
+
+
+@require_POST
+@staff_page
+def void(request: HttpRequest, customer_id: int, public_id: str) -> HttpResponse:
+    try:
+        void_invoice(customer_id, parse_public_id("inv", public_id), now=present())
+    except Problem as problem:
+        messages.error(request, f"Not voided: {problem.detail}")
+    else:
+        messages.success(request, "Voided. Its number stays taken, nothing is due on it.")
+    return redirect("console:invoice", customer_id, public_id)

@@ -1,0 +1,87 @@
+from datetime import timedelta
+from decimal import Decimal
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from console.access import staff_page
+from console.queries.overview import Earned, EarnedDay, currencies, earned_days, floors, together
+from console.queries.prices import unpriced_count
+from console.queries.work import parked_count, parked_work
+from core.clock import now as present
+from core.pages import charts
+from core.pages.figures import money_text, percent
+from core.pages.tables import chips_for
+from core.pages.times import day, short_day
+
+PRESETS = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"))
+DAYS_DEFAULT = "30"
+COST, KEPT = "Provider cost", "Kept"
+
+
+@staff_page
+def overview(request: HttpRequest) -> HttpResponse:
+    """Revenue, cost and margin of the last days, and whatever needs a person."""
+    now = present()
+    choices = currencies() or ["USD"]
+    currency = request.GET.get("currency", choices[0])
+    currency = currency if currency in choices else choices[0]
+    asked = request.GET.get("days", DAYS_DEFAULT)
+    count = int(asked if asked in dict(PRESETS) else DAYS_DEFAULT)
+    last = now.date()
+    first = last - timedelta(days=count - 1)
+    days = earned_days(currency, first, last)
+    total = together(days)
+    before = together(earned_days(currency, first - timedelta(days=count), first - timedelta(days=1)))
+    floor = floors(currency, first, last, now)
+    context = {
+        "now": now,
+        "currency": currency,
+        "first": first,
+        "last": last,
+        "count": count,
+        "total": total,
+        "before": before,
+        "floor": floor,
+        "missing": sum((row.missing for row in floor.below), Decimal(0)),
+        "money_chart": money_chart(days, currency) if total.events or total.revenue else None,
+        "margin_chart": margin_chart(days, floor.weighted) if total.revenue else None,
+        "unpriced": unpriced_count(),
+        "parked": parked_count(),
+        "presets": chips_for(request, "days", [(v if v != DAYS_DEFAULT else "", text) for v, text in PRESETS]),
+        "currencies": chips_for(request, "currency", [(c if c != choices[0] else "", c) for c in choices]),
+    }
+    return render(request, "console/overview.html", context)
+
+
+@staff_page
+def work(request: HttpRequest) -> HttpResponse:
+    return render(request, "console/work.html", {"rows": parked_work(), "now": present()})
+
+
+def money_chart(days: list[EarnedDay], currency: str) -> charts.BarChart:
+    """Each day's revenue, split into what the providers took and what was kept."""
+
+    def parts(earned: Earned) -> dict[str, Decimal]:
+        return {COST: earned.cost, KEPT: max(earned.kept, Decimal(0))}
+
+    return charts.stacked_bars(
+        title="Revenue by day: provider cost, and what was kept",
+        columns=[(short_day(item.day), day(item.day), parts(item.earned)) for item in days],
+        label=lambda value: money_text(value, currency),
+        names=(COST, KEPT),
+    )
+
+
+def margin_chart(days: list[EarnedDay], floor: Decimal | None) -> charts.LineChart:
+    rates = [(short_day(item.day), day(item.day), item.earned.rate) for item in days]
+    known = [rate for _, _, rate in rates if rate is not None]
+    return charts.line(
+        title="Margin by day",
+        points=rates,
+        label=percent,
+        floor=floor,
+        floor_label=f"floor {percent(floor)}" if floor is not None else "",
+        lowest=min([Decimal(0), *known]),
+        highest=max([Decimal("0.5"), *known]),
+    )
