@@ -1,6 +1,8 @@
+from typing import Any
+
 from django.db import models
 
-QUANTITY = {"max_digits": 38, "decimal_places": 18}
+QUANTITY: dict[str, Any] = {"max_digits": 38, "decimal_places": 18}
 
 
 class Event(models.Model):
