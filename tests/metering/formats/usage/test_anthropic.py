@@ -49,6 +49,18 @@ def test_writes_of_no_told_lifetime_live_five_minutes(split: object) -> None:
     }
 
 
+def test_what_a_partial_split_leaves_out_is_not_taken_for_the_cheaper_lifetime() -> None:
+    usage = {
+        "input_tokens": 3,
+        "cache_creation_input_tokens": 10,
+        "cache_creation": {"ephemeral_1h_input_tokens": 4},
+    }
+
+    found = normalise("anthropic", "messages", usage)
+
+    assert found.buckets == {"input": 3, "cache_write_1h": 4, "cache_write_other": 6}
+
+
 def test_lifetimes_above_the_writes_are_refused() -> None:
     usage = {
         "input_tokens": 3,

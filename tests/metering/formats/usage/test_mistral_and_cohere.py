@@ -74,6 +74,13 @@ class TestCohere:
 
         assert (found.buckets, found.flags) == ({"input": 4, "input_image": 512}, ())
 
+    def test_an_input_that_holds_its_images_is_counted_by_its_text(self) -> None:
+        units = {"input_tokens": 516, "text_tokens": 4, "image_tokens": 512}
+
+        found = normalise("cohere", "embed", {"meta": {"billed_units": units}})
+
+        assert found.buckets == {"input": 4, "input_image": 512}
+
     def test_without_billed_units_there_is_nothing_to_bill_by(self) -> None:
         with pytest.raises(UsageError) as refused:
             normalise("cohere", "chat", {"usage": {"tokens": {"input_tokens": 5}}})
