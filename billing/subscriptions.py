@@ -10,15 +10,17 @@ from django.db.models import Q
 
 from billing.ledger import lock_customer
 from billing.models import Subscription, SubscriptionSegment
+from billing.plan_credits import grant_plan_credits
 from core.due_work import schedule
 from core.ids import new_id, public_id
 from core.periods import Period, local_date, local_midnight, period_containing, period_number
 from core.problems import Conflict, Invalid, NotFound
 from customers.models import Customer
 from pricing.models import Plan, PlanVersion
-from pricing.plans import PlanTerms
+from pricing.plan_terms import PlanTerms
 
 PERIOD_ENDS = "subscription.period"
+STARTS = "subscription.start"
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ def start_subscription(new: NewSubscription, *, now: datetime) -> Subscription:
     first_day = local_date(new.starts_at, zone)
     anchor = new.anchor or first_day
     if anchor > first_day:
-        raise Invalid.one("anchor", "after_start", f"The anchor {anchor} must not lie after the start {first_day}.")
+        raise Invalid.one(
+            "anchor", "after_start", f"The anchor {anchor} must not lie after the start {first_day}."
+        )
     starts_at = local_midnight(first_day, zone)
     n, period = period_containing(anchor, terms.interval, zone, starts_at)
     subscription = Subscription.objects.create(
@@ -96,7 +100,10 @@ def start_subscription(new: NewSubscription, *, now: datetime) -> Subscription:
         starts_at=starts_at,
         ends_at=new.ends_at,
     )
+    grant_plan_credits(subscription, terms, now=now)
     schedule(customer.id, PERIOD_ENDS, subscription.id.hex, subscription.period_end)
+    if terms.fee and terms.fee_timing == "advance":
+        schedule(customer.id, STARTS, subscription.id.hex, max(starts_at, now), soon=starts_at <= now)
     return subscription
 
 
@@ -114,10 +121,14 @@ def change_plan(subscription: Subscription, version: PlanVersion, *, at: datetim
         detail = f"The plan bills by the {terms.interval}, the subscription by the {subscription.interval}."
         raise Invalid.one("plan", "interval_differs", detail)
     if terms.currency != subscription.customer.currency:
-        detail = f"The plan is priced in {terms.currency}, the customer pays in {subscription.customer.currency}."
+        detail = (
+            f"The plan is priced in {terms.currency}, the customer pays in {subscription.customer.currency}."
+        )
         raise Invalid.one("plan", "currency_differs", detail)
     if at < subscription.period_start:
-        raise Conflict("That time lies in a period that is already closed; change the plan from the open period on.")
+        raise Conflict(
+            "That time lies in a period that is already closed; change the plan from the open period on."
+        )
     if subscription.ends_at is not None and at >= subscription.ends_at:
         raise Conflict("The subscription ends before that time.")
     segments = SubscriptionSegment.objects.filter(
@@ -126,7 +137,9 @@ def change_plan(subscription: Subscription, version: PlanVersion, *, at: datetim
     segments.filter(starts_at__gte=at, starts_at__gt=subscription.starts_at).delete()
     first = segments.filter(starts_at__gte=at).first()
     if first is not None:  # a change from the very start replaces the first stretch
-        SubscriptionSegment.objects.filter(pk=first.pk).update(plan_version=version, ends_at=subscription.ends_at)
+        SubscriptionSegment.objects.filter(pk=first.pk).update(
+            plan_version=version, ends_at=subscription.ends_at
+        )
         return
     segments.filter(Q(ends_at=None) | Q(ends_at__gt=at)).update(ends_at=at)
     SubscriptionSegment.objects.create(
@@ -237,3 +250,11 @@ def segment_ids(customer_id: int, subscription_id: UUID) -> list[UUID]:
 
 def _clipped_end(end: datetime, ends_at: datetime | None) -> datetime:
     return end if ends_at is None else min(end, ends_at)
+
+
+def customers_by_subscription(keys: set[str]) -> dict[str, int]:
+    """Which customer each subscription key belongs to; keys that several customers use are left out."""
+    found: dict[str, int | None] = {}
+    for key, customer_id in Subscription.objects.filter(key__in=keys).values_list("key", "customer_id"):
+        found[key] = customer_id if found.setdefault(key, customer_id) == customer_id else None
+    return {key: customer_id for key, customer_id in found.items() if customer_id is not None}

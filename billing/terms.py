@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from billing.models import Subscription, SubscriptionSegment
-from metering.meters import CompiledMeter, compile_meter
+from core.money import ZERO
+from metering.event_paths import as_number
+from metering.meters import CompiledMeter, Dimensions, compile_meter
 from metering.models import Meter
+from metering.stored_event import StoredEvent
 from pricing.engine.charge import Charge
-from pricing.plans import PlanTerms
+from pricing.plan_terms import PlanTerms
+
+PRICE_PROPERTY = "price"  # where an event brings its own price, for a dynamic charge
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,23 @@ class MeteredCharge:
     meter: CompiledMeter | None
     aggregation: str
     dimensions: tuple[str, ...]
+    name: str = ""
+
+    def quantities(self, event: StoredEvent) -> list[tuple[Dimensions, Decimal, Decimal]]:
+        """The event's dimensions, quantity and cost, in one part or in one for each token kind.
+
+        An event's cost is one sum; where it has several parts, the first carries it, so that it is counted once.
+        """
+        if self.meter is None:
+            return []
+        parts = self.meter.parts(event, self.dimensions)
+        return [(part[0], part[1], event.cost if n == 0 else ZERO) for n, part in enumerate(parts)]
+
+    def own_price(self, event: StoredEvent) -> Decimal | None:
+        """The price that the event brings, for a charge that takes it as it comes."""
+        return (
+            as_number(event.properties.get(PRICE_PROPERTY)) if self.charge.model.name == "dynamic" else None
+        )
 
 
 @dataclass(frozen=True)
@@ -70,4 +93,6 @@ def _meter_keys(terms: PlanTerms) -> list[str]:
 def _metered(charge: Charge, meters: dict[str, Meter]) -> MeteredCharge:
     meter = None if charge.meter is None else meters[charge.meter]
     dimensions = tuple(getattr(charge.model, "dimensions", ()))
-    return MeteredCharge(charge, meter and compile_meter(meter), meter.aggregation if meter else "", dimensions)
+    return MeteredCharge(
+        charge, meter and compile_meter(meter), meter.aggregation if meter else "", dimensions
+    )

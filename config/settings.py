@@ -101,6 +101,7 @@ INSTALLED_APPS = [
     "billing",
     "console",
     "portal",
+    "config.apps.HouseConfig",
 ]
 
 MIDDLEWARE = [
@@ -164,6 +165,8 @@ DATABASES = {
         "ENGINE": "django.db.backends.postgresql",
         **(database_from_url(DATABASE_URL) if DATABASE_URL else PLACES.database()),
         "CONN_MAX_AGE": 0,  # connections live in the pool instead
+        # One empty round trip as a connection leaves the pool: no request meets one that a restart killed.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "options": " ".join(
                 [
@@ -220,6 +223,16 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 2000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
+
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "core.sweep", "schedule": 60.0},
+    "sweep-rating": {"task": "billing.sweep_rating", "schedule": 30.0},
+}
+
+# --- Invoices ---------------------------------------------------------------------------------------------
+
+COMPANY_NAME = environment.text("BURNLINE_COMPANY", "Your company")
+INVOICE_GRACE_HOURS = environment.integer("BURNLINE_INVOICE_GRACE_HOURS", 1, least=0, most=24 * 28)
 
 # --- Sign-in ----------------------------------------------------------------------------------------------
 

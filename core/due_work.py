@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from django.db import transaction
 from django.db.models import Min, Q
 
 from core.models import DueWork
@@ -44,7 +45,9 @@ class Work:
 
 
 Handler = Callable[[Work, datetime], datetime | None]
+Nudge = Callable[[int], None]
 _handlers: dict[str, Handler] = {}
+_nudge: Nudge | None = None
 
 
 def register(kind: str, handler: Handler) -> None:
@@ -52,15 +55,40 @@ def register(kind: str, handler: Handler) -> None:
     _handlers[kind] = handler
 
 
+def hand_over_nudge(nudge: Nudge | None) -> None:
+    """Name the function that tells a worker that a customer has work due. Called once at start."""
+    global _nudge
+    _nudge = nudge
+
+
 def schedule(
-    customer_id: int, kind: str, key: str, due_at: datetime, payload: dict[str, Any] | None = None
+    customer_id: int,
+    kind: str,
+    key: str,
+    due_at: datetime,
+    payload: dict[str, Any] | None = None,
+    *,
+    soon: bool = False,
 ) -> None:
-    """Make work due, in the caller's transaction. Asking again for the same thing moves its time and un-parks it."""
+    """Make work due, in the caller's transaction. Asking again for the same thing moves its time and un-parks it.
+
+    ``soon`` tells a worker after the commit, instead of leaving the work to the next sweep.
+    """
     DueWork.objects.bulk_create(
         [DueWork(customer_id=customer_id, kind=kind, key=key, due_at=due_at, payload=payload or {})],
         update_conflicts=True,
         unique_fields=["customer_id", "kind", "key"],
         update_fields=["due_at", "payload", "parked_at", "attempt", "last_error", "lease_until"],
+    )
+    if soon and _nudge is not None:
+        nudge = _nudge
+        transaction.on_commit(lambda: nudge(customer_id))
+
+
+def ensure(customer_id: int, kind: str, key: str, due_at: datetime) -> None:
+    """Make work due unless it already is: asked often, it is done once, at the time first asked for."""
+    DueWork.objects.bulk_create(
+        [DueWork(customer_id=customer_id, kind=kind, key=key, due_at=due_at)], ignore_conflicts=True
     )
 
 

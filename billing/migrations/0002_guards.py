@@ -34,11 +34,11 @@ CREATE FUNCTION burnline_finalized_invoice() RETURNS trigger LANGUAGE plpgsql AS
 BEGIN
     IF TG_OP = 'DELETE'
        OR NEW.status = 'draft'
-       OR (NEW.number, NEW.subscription_id, NEW.period_start, NEW.period_end, NEW.kind, NEW.currency, NEW.exponent,
+       OR (NEW.number, NEW.subscription_id, NEW.period_n, NEW.period_start, NEW.period_end, NEW.kind, NEW.currency, NEW.exponent,
            NEW.subtotal_minor, NEW.tax_minor, NEW.total_minor, NEW.snapshot, NEW.closing_seq, NEW.floor,
            NEW.document_hash, NEW.finalized_at)
           IS DISTINCT FROM
-          (OLD.number, OLD.subscription_id, OLD.period_start, OLD.period_end, OLD.kind, OLD.currency, OLD.exponent,
+          (OLD.number, OLD.subscription_id, OLD.period_n, OLD.period_start, OLD.period_end, OLD.kind, OLD.currency, OLD.exponent,
            OLD.subtotal_minor, OLD.tax_minor, OLD.total_minor, OLD.snapshot, OLD.closing_seq, OLD.floor,
            OLD.document_hash, OLD.finalized_at) THEN
         RAISE EXCEPTION 'a finalized invoice never changes: correct it with a new document' USING ERRCODE = '23514';

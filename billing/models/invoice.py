@@ -21,6 +21,7 @@ class Invoice(models.Model):
         max_length=20, blank=True, default="", help_text="given at finalization, gapless"
     )
     subscription_id = models.UUIDField()
+    period_n = models.PositiveIntegerField(default=0, help_text="number of the subscription's period")
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
     kind = models.CharField(
@@ -84,6 +85,9 @@ class InvoiceLine(models.Model):
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
     explain = models.JSONField(default=list)
+    usage = models.JSONField(
+        default=list, help_text="the sums it was rated from, so that late usage is told apart"
+    )
 
 
 class InvoiceSeries(models.Model):

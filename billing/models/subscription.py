@@ -22,9 +22,10 @@ class Subscription(models.Model):
         default=dict, help_text="per-customer terms laid over the plan's: discount, cap, floor"
     )
     created_at = models.DateTimeField()
-    billed_until = models.DateTimeField(
-        help_text="end of the last period that has been invoiced; its start at first"
-    )
+    period_n = models.PositiveIntegerField(default=0, help_text="number of the open period")
+    period_start = models.DateTimeField(help_text="of the open period")
+    period_end = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, help_text="when the last period was closed after the end")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["customer", "key"], name="subscription_key")]

@@ -80,10 +80,12 @@ def apply(call: Call, customer: Body) -> None:
         customer["next_invoice_sequence"] = sent["next_invoice_sequence"]
     if "balance" in sent and (change := sent["balance"] - customer["balance"]):
         customer["currency"] = customer["currency"] or "usd"
-        move_balance(call, customer, change, kind="adjustment")
+        move_balance(call, customer, change, currency=customer["currency"], kind="adjustment")
 
 
-def move_balance(call: Call, customer: Body, amount_minor: int, *, kind: str, **about: Any) -> Body:
+def move_balance(
+    call: Call, customer: Body, amount_minor: int, *, currency: str, kind: str, **about: Any
+) -> Body:
     """Book a balance transaction; a positive balance is owed. The caller stores the customer."""
     customer["balance"] += amount_minor
     return call.state.put(
@@ -93,7 +95,7 @@ def move_balance(call: Call, customer: Body, amount_minor: int, *, kind: str, **
             object="customer_balance_transaction",
             amount=amount_minor,
             created=call.now,
-            currency=customer["currency"] or about.get("currency", "usd"),
+            currency=currency,
             customer=customer["id"],
             ending_balance=customer["balance"],
             type=kind,

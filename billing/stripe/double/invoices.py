@@ -126,9 +126,7 @@ def apply_terms(call: Call, invoice: Body) -> None:
         invoice["automatically_finalizes_at"] = call.now + AUTO_ADVANCE_SECONDS if finalizes else None
     if "automatic_tax" in sent:
         if sent["automatic_tax"]["enabled"] and any(line["amount"] < 0 for line in invoice["_lines"]):
-            raise Refusal(
-                "Negative amounts cannot be added to automatic tax invoices.", param="automatic_tax"
-            )
+            raise Refusal(NEGATIVE_UNDER_TAX, param="automatic_tax")
         invoice["automatic_tax"] = automatic_tax(sent["automatic_tax"]["enabled"])
     if "days_until_due" in sent:
         invoice["due_date"] = invoice["created"] + sent["days_until_due"] * DAY_SECONDS

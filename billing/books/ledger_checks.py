@@ -1,0 +1,88 @@
+"""The ledger: transactions that sum to zero, balances that equal their entries, grants that equal their accounts."""
+
+from collections.abc import Iterator
+
+from billing.books.breach import Breach, rows
+
+
+def transactions_sum_to_zero() -> Iterator[Breach]:
+    found = rows(
+        """
+        SELECT customer_id, transaction_id, unit, sum(amount) FROM billing_ledgerentry
+        GROUP BY 1, 2, 3 HAVING sum(amount) <> 0 ORDER BY 1, 2, 3
+        """
+    )
+    for customer_id, transaction_id, unit, amount in found:
+        yield Breach("I1", customer_id, f"ledger transaction {transaction_id} is off by {amount} {unit}")
+
+
+def balances_equal_entries() -> Iterator[Breach]:
+    found = rows(
+        """
+        SELECT coalesce(a.customer_id, e.customer_id), coalesce(a.account, e.account), a.balance, e.total
+        FROM billing_ledgeraccount a FULL JOIN
+            (SELECT customer_id, account, unit, sum(amount) AS total FROM billing_ledgerentry GROUP BY 1, 2, 3) e
+            ON (a.customer_id, a.account, a.unit) = (e.customer_id, e.account, e.unit)
+        WHERE a.balance IS DISTINCT FROM e.total ORDER BY 1, 2
+        """
+    )
+    for customer_id, account, balance, total in found:
+        yield Breach("I2", customer_id, f"account {account} says {balance}, its entries sum to {total}")
+
+
+def grants_equal_accounts() -> Iterator[Breach]:
+    found = rows(
+        """
+        SELECT g.customer_id, g.key, g.remaining, coalesce(a.balance, 0) FROM billing_creditgrant g
+        LEFT JOIN billing_ledgeraccount a ON a.customer_id = g.customer_id AND a.unit = 'credit'
+            AND a.account = 'grant:' || replace(g.id::text, '-', '')
+        WHERE g.remaining <> coalesce(a.balance, 0) ORDER BY 1, 2
+        """
+    )
+    for customer_id, key, remaining, balance in found:
+        yield Breach("I2", customer_id, f"grant {key} has {remaining} left, its account says {balance}")
+
+
+def grants_not_below_zero() -> Iterator[Breach]:
+    found = rows(
+        "SELECT customer_id, key, remaining FROM billing_creditgrant WHERE remaining < 0 ORDER BY 1, 2"
+    )
+    for customer_id, key, remaining in found:
+        yield Breach("I3", customer_id, f"grant {key} is below zero: {remaining}")
+
+
+def draws_equal_burns() -> Iterator[Breach]:
+    found = rows(
+        """
+        SELECT d.customer_id, d.transaction_id, d.credits, e.amount FROM
+            (SELECT customer_id, transaction_id, sum(credits) AS credits FROM billing_creditdraw GROUP BY 1, 2) d
+        LEFT JOIN billing_ledgerentry e ON e.customer_id = d.customer_id
+            AND e.transaction_id = d.transaction_id AND e.account = 'burnt'
+        WHERE d.credits <> coalesce(e.amount, 0) ORDER BY 1, 2
+        """
+    )
+    for customer_id, transaction_id, credits, amount in found:
+        yield Breach(
+            "I2", customer_id, f"draws of {transaction_id} sum to {credits}, the ledger burnt {amount}"
+        )
+
+
+def no_overage_beside_credits() -> Iterator[Breach]:
+    """No draw without a grant where, at that moment of the order, a grant that applies had a balance.
+
+    Looked up for grants without conditions: what such a grant had left after the draw was available to it.
+    """
+    found = rows(
+        """
+        SELECT d.customer_id, d.event_id, g.key FROM billing_creditdraw d
+        JOIN billing_creditgrant g ON g.customer_id = d.customer_id AND g.applies_to = '{}'::jsonb
+            AND g.starts_at <= d.occurred_at AND (g.expires_at IS NULL OR g.expires_at > d.occurred_at)
+            AND g.voided_at IS NULL AND g.created_at < d.recorded_at
+        WHERE d.grant_id IS NULL AND d.credits > 0 AND EXISTS (
+            SELECT 1 FROM billing_creditdraw later WHERE later.customer_id = d.customer_id
+            AND later.grant_id = g.id AND (later.seq, later.n) > (d.seq, d.n) AND later.credits > 0)
+        ORDER BY 1, 2 LIMIT 100
+        """
+    )
+    for customer_id, event_id, key in found:
+        yield Breach("I3", customer_id, f"event {event_id} was overage while grant {key} still had credits")

@@ -1,0 +1,120 @@
+"""Usage and invoice lines worked out again from the raw events, by a path that reads no bucket."""
+
+from collections import defaultdict
+from uuid import UUID
+
+from billing.models import CreditDraw, Invoice, Subscription
+from billing.parts import UsageReader
+from billing.statement import closing_statement
+from billing.terms import MeteredCharge, Stretch
+from core.money import ZERO, exact
+from core.periods import Period
+from metering.stored_event import StoredEvent, events_between
+from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution, merge, total
+
+
+def raw_reader(*, up_to_seq: int | None = None) -> UsageReader:
+    """A reader of usage that adds up the raw events stored by ``up_to_seq``."""
+
+    known: dict[tuple[UUID, Period], list[StoredEvent]] = {}
+
+    def read(stretch: Stretch, metered: MeteredCharge | None, period: Period) -> list[Usage]:
+        place = (stretch.segment_id, period)
+        events = known[place] = known.get(place) or _events(stretch, period, up_to_seq)
+        if metered is None:
+            return [Usage(events=len(events), cost=sum((event.cost for event in events), ZERO))]
+        return raw_usage(stretch, metered, events)
+
+    return read
+
+
+def _events(stretch: Stretch, period: Period, up_to_seq: int | None) -> list[StoredEvent]:
+    customer_id = stretch.subscription.customer_id
+    events = events_between(customer_id, period.start, period.end, up_to_seq=up_to_seq)
+    return [event for event in events if stretch.holds(event.occurred_at)]
+
+
+@exact
+def raw_usage(stretch: Stretch, metered: MeteredCharge, events: list[StoredEvent]) -> list[Usage]:
+    """The charge's usage of these events, event by event."""
+    burnt = _burnt(stretch.subscription.customer_id, events) if metered.charge.measures_credits else {}
+    usages: list[Usage] = []
+    seen: dict[tuple[object, ...], set[str]] = defaultdict(set)
+    for event in events:
+        for facts in _facts(metered, event, burnt):
+            so_far = total(usages) if metered.charge.counts_in_order else None
+            try:
+                usage = contribution(metered.charge, facts, so_far)
+            except UnpricedEvent:
+                usage = Usage(facts.dimensions, facts.quantity, 1, ZERO, facts.cost)
+            if usage is not None:
+                _note(usages, usage, metered, event, seen)
+    return list(merge(usages))
+
+
+def _note(
+    usages: list[Usage],
+    usage: Usage,
+    metered: MeteredCharge,
+    event: StoredEvent,
+    seen: dict[tuple[object, ...], set[str]],
+) -> None:
+    place = tuple(sorted(usage.dimensions.items()))
+    if metered.aggregation == "unique" and metered.meter is not None:
+        text = metered.meter.text(event)
+        if text in seen[place]:
+            return
+        seen[place].add(text)
+    if metered.aggregation in ("max", "latest"):
+        for index, known in enumerate(usages):
+            if known.dimensions == usage.dimensions:
+                if metered.aggregation == "max" and known.quantity >= usage.quantity:
+                    return
+                usages.pop(index)
+                break
+    usages.append(usage)
+
+
+def _facts(metered: MeteredCharge, event: StoredEvent, burnt: dict[str, tuple]) -> list[EventFacts]:  # type: ignore[type-arg]
+    charge = metered.charge
+    if metered.meter is not None and not metered.meter.matches(event):
+        return []
+    if charge.measures_credits:
+        credits, covered = burnt.get(f"{event.source}\0{event.event_id}", (ZERO, ZERO))
+        if not credits:
+            return []
+        return [EventFacts(ZERO, event.cost, failed=event.failed, credits=credits, credits_covered=covered)]
+    return [
+        EventFacts(quantity, cost, dict(dimensions), metered.own_price(event), event.failed)
+        for dimensions, quantity, cost in metered.quantities(event)
+    ]
+
+
+def _burnt(customer_id: int, events: list[StoredEvent]) -> dict[str, tuple]:  # type: ignore[type-arg]
+    if not events:
+        return {}
+    sums: dict[str, list] = defaultdict(lambda: [ZERO, ZERO])  # type: ignore[type-arg]
+    draws = CreditDraw.objects.filter(
+        customer_id=customer_id, seq__gte=events[0].seq, seq__lte=events[-1].seq
+    )
+    for draw in draws.iterator():
+        sums[f"{draw.source}\0{draw.event_id}"][0] += draw.credits
+        if draw.grant_id is not None:
+            sums[f"{draw.source}\0{draw.event_id}"][1] += draw.credits
+    return {name: (pair[0], pair[1]) for name, pair in sums.items()}
+
+
+def rerated_lines(invoice: Invoice) -> dict[tuple[UUID | None, str], int]:
+    """The invoice's usage lines rated from raw events: segment and charge → minor units."""
+    subscription = Subscription.objects.select_related("customer").get(
+        customer_id=invoice.customer_id, id=invoice.subscription_id
+    )
+    period = Period(invoice.period_start, invoice.period_end)
+    statement = closing_statement(
+        subscription, period, invoice.period_n, [], read=raw_reader(up_to_seq=invoice.closing_seq)
+    )
+    return {
+        (line.segment_id, line.charge): line.rated.amount_minor
+        for line in statement.lines
+        if line.rated.kind == "usage"
+    }

@@ -1,0 +1,137 @@
+"""Burning credits for events: what the burn table says is taken from grants in the published order, draw by draw."""
+
+from collections import defaultdict
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from billing.credits import applicable, cover, open_grants
+from billing.ledger import CREDIT, Entry, grant_account, post
+from billing.models import CreditDraw, CreditGrant
+from core.ids import new_id
+from core.money import ZERO
+from metering.event_paths import text_reader
+from metering.stored_event import StoredEvent, mark_unpriced
+from metering.usage import Sums
+from pricing.burn_rates import BurnFacts
+from pricing.burn_tables import BurnHistory, Unlisted, burn, facts_of
+from pricing.models import BurnTable, BurnTableVersion
+
+
+class CreditBurner:
+    """Draws for a run of events of one customer. The caller holds the customer's lock until ``write`` is committed."""
+
+    def __init__(self, customer_id: int) -> None:
+        self.customer_id = customer_id
+        self.grants = open_grants(customer_id)
+        self.draws: list[CreditDraw] = []
+        self.unlisted: list[tuple[str, str]] = []
+        self.touched: dict[UUID, CreditGrant] = {}
+        self._histories: dict[str, BurnHistory] = {}
+
+    def _version(self, table: str | None, at: datetime) -> BurnTableVersion | None:
+        if table is None:
+            return None
+        if table not in self._histories:
+            self._histories[table] = BurnHistory(BurnTable.objects.get(key=table))
+        return self._histories[table].version_at(at)
+
+    def burn(self, event: StoredEvent, table: str | None, calls: Sums) -> tuple[Decimal, Decimal] | None:
+        """Burn what the event costs in credits by the table in force at its time; (credits, of these covered by grants).
+
+        ``calls`` gains the credits and the money at which they were granted. ``None`` where no table applies.
+        """
+        version = self._version(table, event.occurred_at)
+        if version is None:
+            return None
+        try:
+            burns = burn(version, burn_facts(event))
+        except Unlisted:
+            # No rate names it: it burns nothing, and shows as an event that waits for a rate.
+            self.unlisted.append((event.event_id, event.source))
+            return None
+
+        def matches(applies_to: dict[str, list[str]]) -> bool:
+            return all(text_reader(path)(event) in values for path, values in applies_to.items())
+
+        credits = covered = ZERO
+        for burnt in burns:
+            credits += burnt.credits
+            for drawn in cover(burnt.credits, applicable(self.grants, event.occurred_at, matches)):
+                part = burnt.quantity * drawn.credits / burnt.credits
+                self._note(
+                    event, version.id, burnt.row_id, burnt.token_kind, part, drawn.grant, drawn.credits
+                )
+                if drawn.grant is not None:
+                    covered += drawn.credits
+                    calls.prepaid += drawn.credits * drawn.grant.cost_basis
+        calls.credits += credits
+        calls.covered += covered
+        return credits, covered
+
+    def _note(
+        self,
+        event: StoredEvent,
+        version_id: int,
+        row_id: str,
+        token_kind: str,
+        quantity: Decimal,
+        grant: CreditGrant | None,
+        credits: Decimal,
+    ) -> None:
+        if grant is not None:
+            self.touched[grant.id] = grant
+        self.draws.append(
+            CreditDraw(
+                customer_id=self.customer_id,
+                id=new_id(),
+                event_id=event.event_id,
+                source=event.source,
+                seq=event.seq,
+                n=len(self.draws) + 1,
+                grant_id=grant and grant.id,
+                burn_table_version_id=version_id,
+                burn_row=row_id,
+                token_kind=token_kind,
+                quantity=quantity,
+                credits=credits,
+                occurred_at=event.occurred_at,
+            )
+        )
+
+    def write(self, now: datetime) -> None:
+        """Write the draws, one ledger transaction for all of them, and what is left of the grants."""
+        mark_unpriced(self.customer_id, self.unlisted)
+        self.unlisted = []
+        if not self.draws:
+            return
+        taken: dict[str, Decimal] = defaultdict(Decimal)
+        for draw in self.draws:
+            taken["overage" if draw.grant_id is None else grant_account(draw.grant_id)] += draw.credits
+        entries = [Entry(account, CREDIT, -credits) for account, credits in sorted(taken.items())]
+        entries.append(Entry("burnt", CREDIT, sum(taken.values(), ZERO)))
+        first, last = self.draws[0], self.draws[-1]
+        reference = f"{first.seq}:{first.n}-{last.seq}:{last.n}"
+        transaction_id = post(
+            self.customer_id, "credits.burn", reference, entries, occurred_at=last.occurred_at, now=now
+        )
+        for draw in self.draws:
+            draw.transaction_id, draw.recorded_at = transaction_id, now
+        CreditDraw.objects.bulk_create(self.draws, batch_size=2000)
+        for grant in sorted(self.touched.values(), key=lambda grant: grant.id):
+            grant.save(update_fields=["remaining"])
+        self.draws, self.touched = [], {}
+
+
+def burn_facts(event: StoredEvent) -> BurnFacts:
+    """The event as a burn table sees it."""
+    return facts_of(
+        provider=event.provider,
+        model=event.model,
+        at=event.occurred_at,
+        buckets={bucket: Decimal(text) for bucket, text in event.usage.items()},
+        type=event.type,
+        context=event.context,
+        quantity=event.quantity,
+        properties=event.properties,
+    )

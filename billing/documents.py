@@ -1,0 +1,95 @@
+"""Invoices as PDF files, set by typst from a template that takes its text as data."""
+
+import json
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import typst
+from django.conf import settings
+
+from billing.models import Invoice, InvoiceLine
+from core.money import from_minor
+from core.periods import local_date
+
+TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "documents" / "invoice.typ"
+MINUS = "\N{MINUS SIGN}"
+STEPS_SHOWN = (
+    "included",
+    "tier",
+    "model",
+    "minimum",
+    "maximum",
+    "discount",
+    "subscription_discount",
+    "proration",
+)
+STEPS_MAX = 12
+
+
+def invoice_pdf(invoice: Invoice) -> bytes:
+    """The invoice as a PDF. The same invoice gives the same text; a draft says that it is one."""
+    lines = InvoiceLine.objects.filter(customer_id=invoice.customer_id, invoice_id=invoice.id).order_by("n")
+    document = json.dumps(_document(invoice, list(lines)))
+    return bytes(typst.compile(str(TEMPLATE), format="pdf", sys_inputs={"invoice": document}))
+
+
+def _document(invoice: Invoice, lines: list[InvoiceLine]) -> dict[str, object]:
+    customer = invoice.snapshot.get("customer", {})
+    zone = customer.get("timezone", "UTC")
+    tax = invoice.snapshot.get("tax", {})
+    paid_or_credited = invoice.total_minor - invoice.due_minor + invoice.paid_minor
+    sums = [["Subtotal", _amount(invoice, invoice.subtotal_minor)]]
+    if invoice.tax_minor:
+        rate = f"{Decimal(tax.get('rate', '0')) * 100:f}".rstrip("0").rstrip(".")
+        sums.append([f"{tax.get('name', 'Tax')} {rate} %", _amount(invoice, invoice.tax_minor)])
+    sums.append(["Total", _amount(invoice, invoice.total_minor)])
+    if paid_or_credited:
+        sums.append(["Credit and payments", _amount(invoice, -paid_or_credited)])
+    return {
+        "number": invoice.number or "draft",
+        "seller": settings.COMPANY_NAME,
+        "date": _day(invoice.finalized_at, zone),
+        "due": _day(invoice.due_at, zone),
+        "period": f"{_day(invoice.period_start, zone)} to {_last_day(invoice.period_end, zone)}",
+        "subscription": str(invoice.snapshot.get("subscription", "")),
+        "customer": str(customer.get("name", "")),
+        "address": str(customer.get("address", "")).splitlines(),
+        "email": str(customer.get("email", "")),
+        "timezone": zone,
+        "status": {"draft": "DRAFT, not yet final", "void": "VOID", "paid": "Paid"}.get(invoice.status, ""),
+        "currency": invoice.currency,
+        "lines": [_line(invoice, line) for line in lines],
+        "sums": sums,
+        "to_pay": _amount(invoice, max(0, invoice.due_minor - invoice.paid_minor)),
+    }
+
+
+def _line(invoice: Invoice, line: InvoiceLine) -> dict[str, object]:
+    steps = [str(step["text"]) for step in line.explain if step["kind"] in STEPS_SHOWN]
+    return {
+        "description": line.description,
+        "steps": steps[:STEPS_MAX],
+        "quantity": _quantity(line.quantity) if line.kind in ("usage", "correction") else "",
+        "amount": _amount(invoice, line.amount_minor),
+    }
+
+
+def _quantity(quantity: Decimal | None) -> str:
+    if quantity is None:
+        return ""
+    text = f"{quantity:,f}"
+    return text.rstrip("0").rstrip(".").replace("-", MINUS) if "." in text else text.replace("-", MINUS)
+
+
+def _amount(invoice: Invoice, minor: int) -> str:
+    return f"{from_minor(minor, invoice.exponent):,f}".replace("-", MINUS)
+
+
+def _day(at: datetime | None, zone: str) -> str:
+    return "" if at is None else f"{local_date(at, zone):%-d %B %Y}"
+
+
+def _last_day(end: datetime, zone: str) -> str:
+    """The last day that belongs to a period that ends, exclusively, at ``end``."""
+    return _day(end - timedelta(microseconds=1), zone)

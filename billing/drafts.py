@@ -1,0 +1,147 @@
+"""Draft invoices: made when a period ends, worked out anew until the grace is over."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from billing.fees import whole_around
+from billing.late_usage import usage_as_json
+from billing.models import Invoice, InvoiceLine, LatePeriod, Subscription
+from billing.statement import Statement, StatementLine, closing_statement, start_statement, stretches_in
+from core.due_work import schedule
+from core.ids import new_id
+from core.money import CONTEXT, to_stored
+from core.periods import Period
+
+FINALIZE_DUE = "invoice.finalize"
+PERIOD = "period"
+START = "start"
+LINE_KINDS_COUNTED = ("usage", "correction")
+
+
+def draft_invoice(subscription: Subscription, *, now: datetime) -> Invoice:
+    """A draft for the subscription's open period, which has ended. The caller holds the customer's lock.
+
+    A period has one invoice: where it already has one, that is returned as it is.
+    """
+    period = Period(subscription.period_start, subscription.period_end)
+    grace = timedelta(hours=settings.INVOICE_GRACE_HOURS)
+    return _draft(subscription, period, PERIOD, finalizes_at=period.end + grace, now=now)
+
+
+def draft_start_invoice(subscription: Subscription, *, now: datetime) -> Invoice | None:
+    """A draft for the first period's fee, where the plan bills its fee in advance. The caller holds the lock.
+
+    The first period is the one of the start, even where later ones have begun since.
+    """
+    whole = whole_around(subscription, Period(subscription.starts_at, subscription.starts_at))
+    end = whole.end if subscription.ends_at is None else min(whole.end, subscription.ends_at)
+    period = Period(subscription.starts_at, end)
+    stretches = stretches_in(subscription, period)[:1]
+    if not stretches or stretches[0].terms.fee_timing != "advance" or not stretches[0].terms.fee:
+        return None
+    return _draft(subscription, period, START, finalizes_at=max(now, subscription.starts_at), now=now)
+
+
+def _draft(
+    subscription: Subscription, period: Period, kind: str, *, finalizes_at: datetime, now: datetime
+) -> Invoice:
+    existing = (
+        Invoice.objects.filter(
+            customer_id=subscription.customer_id,
+            subscription_id=subscription.id,
+            period_start=period.start,
+            kind=kind,
+        )
+        .exclude(status=Invoice.Status.VOID)
+        .first()
+    )
+    if existing is not None:
+        return existing
+    invoice = Invoice(
+        customer_id=subscription.customer_id,
+        id=new_id(),
+        subscription_id=subscription.id,
+        period_n=subscription.period_n,
+        period_start=period.start,
+        period_end=period.end,
+        kind=kind,
+        currency=subscription.customer.currency,
+        exponent=0,
+        created_at=now,
+        finalizes_at=finalizes_at,
+    )
+    work_out(invoice, subscription)
+    schedule(subscription.customer_id, FINALIZE_DUE, invoice.id.hex, finalizes_at)
+    return invoice
+
+
+def work_out(invoice: Invoice, subscription: Subscription) -> Statement:
+    """Rate the draft's period and write its lines and sums. The caller holds the customer's lock."""
+    statement = statement_of(invoice, subscription)
+    invoice.currency = statement.currency
+    invoice.exponent = statement.exponent
+    invoice.subtotal_minor = statement.subtotal_minor
+    invoice.tax_minor = statement.tax_minor
+    invoice.total_minor = statement.total_minor
+    invoice.due_minor = max(0, statement.total_minor)
+    invoice.floor = _floor_json(statement)
+    invoice.save()
+    InvoiceLine.objects.filter(customer_id=invoice.customer_id, invoice_id=invoice.id).delete()
+    InvoiceLine.objects.bulk_create(
+        _line(invoice, n, line) for n, line in enumerate(statement.lines, start=1)
+    )
+    return statement
+
+
+def statement_of(invoice: Invoice, subscription: Subscription) -> Statement:
+    """What the draft's period comes to at present."""
+    period = Period(invoice.period_start, invoice.period_end)
+    if invoice.kind == START:
+        return start_statement(subscription, period)
+    return closing_statement(subscription, period, invoice.period_n, late_periods(invoice))
+
+
+def late_periods(invoice: Invoice) -> list[Period]:
+    """Earlier periods of the subscription into which events have come since they were invoiced."""
+    rows = LatePeriod.objects.filter(
+        customer_id=invoice.customer_id,
+        subscription_id=invoice.subscription_id,
+        period_start__lt=invoice.period_start,
+    )
+    return [Period(row.period_start, row.period_end) for row in rows.order_by("period_start")]
+
+
+def _line(invoice: Invoice, n: int, line: StatementLine) -> InvoiceLine:
+    rated = line.rated
+    explain = [step.as_json() for step in rated.explain]
+    return InvoiceLine(
+        customer_id=invoice.customer_id,
+        invoice_id=invoice.id,
+        n=n,
+        kind=rated.kind,
+        charge=line.charge,
+        segment_id=line.segment_id,
+        description=line.description[:300],
+        quantity=to_stored(CONTEXT.plus(rated.quantity)),
+        unrounded=rated.unrounded,
+        amount_minor=rated.amount_minor,
+        period_start=line.period.start,
+        period_end=line.period.end,
+        explain=explain,
+        usage=[usage_as_json(usage) for usage in line.usage] if rated.kind in LINE_KINDS_COUNTED else [],
+    )
+
+
+def _floor_json(statement: Statement) -> dict[str, object]:
+    floor = statement.floor
+    if floor is None:
+        return {}
+    return {
+        "required": str(floor.required),
+        "revenue": str(floor.revenue),
+        "shortfall": str(floor.shortfall),
+        "billed": str(floor.billed),
+        "absorbed": str(floor.absorbed),
+        "alert": floor.alert,
+    }

@@ -1,0 +1,89 @@
+"""Where a subscription's periods begin and end, which are closed, and closing them when they are over."""
+
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from billing.drafts import draft_invoice
+from billing.models import Invoice, Subscription
+from billing.plan_credits import grant_plan_credits
+from billing.subscriptions import active_subscriptions, advance_period, segments_between
+from core.periods import Period
+from customers.models import Customer
+from metering.usage import bucket_hour
+from pricing.plan_terms import PlanTerms
+
+CUSTOMER_SCOPE = UUID(int=0)
+PERIODS_AT_ONCE_MAX = 600  # fifty years of months: a bound, so that a wrong date cannot spin for ever
+
+
+class ClosedPeriods:
+    """A customer's closed periods, read once and asked for many events."""
+
+    customer_scope = CUSTOMER_SCOPE
+
+    def __init__(self, customer: Customer) -> None:
+        self._customer = customer
+        self._zones: dict[str, ZoneInfo] = {}
+        self._periods: dict[UUID, list[tuple[Period, str]]] | None = None
+
+    def hour(self, at: datetime, subscription: Subscription | None = None) -> datetime:
+        """The start of the hour that counts the instant, never before its period."""
+        zone = self._customer.timezone if subscription is None else subscription.timezone
+        if zone not in self._zones:
+            self._zones[zone] = ZoneInfo(zone)
+        if subscription is None:
+            return bucket_hour(at, self._zones[zone])
+        return bucket_hour(at, self._zones[zone], self.period_start(subscription, at))
+
+    def period_start(self, subscription: Subscription, at: datetime) -> datetime:
+        """The start of the subscription's period that holds the instant."""
+        if at >= subscription.period_start:
+            return subscription.period_start
+        for period, _ in self._closed(subscription):
+            if at in period:
+                return period.start
+        return subscription.starts_at
+
+    def invoiced_period(self, subscription: Subscription, at: datetime) -> Period | None:
+        """The period that holds the instant, if its invoice can no longer change."""
+        if at >= subscription.period_start and subscription.closed_at is None:
+            return None
+        for period, status in self._closed(subscription):
+            if at in period and status != Invoice.Status.DRAFT:
+                return period
+        return None
+
+    def _closed(self, subscription: Subscription) -> list[tuple[Period, str]]:
+        if self._periods is None:
+            self._periods = {}
+            rows = Invoice.objects.filter(customer_id=self._customer.id, kind="period").exclude(status="void")
+            for row in rows.only("subscription_id", "period_start", "period_end", "status"):
+                period = Period(row.period_start, row.period_end)
+                self._periods.setdefault(row.subscription_id, []).append((period, row.status))
+        return self._periods.get(subscription.id, [])
+
+
+def open_period(subscription: Subscription, *, now: datetime) -> None:
+    """What begins with a period: the plan's credits. The caller holds the customer's lock."""
+    period = Period(subscription.period_start, subscription.period_end)
+    for segment in segments_between(subscription, period)[:1]:
+        grant_plan_credits(subscription, PlanTerms.of(segment.plan_version), now=now)
+
+
+def close_due_periods(customer: Customer, *, until: datetime, now: datetime) -> list[Invoice]:
+    """Close the customer's periods that end by ``until``: a draft invoice for each, and the next period opened.
+
+    The caller holds the customer's lock and has rated what is stored.
+    """
+    drafts = []
+    for subscription in active_subscriptions(customer.id):
+        subscription.customer = customer
+        for _ in range(PERIODS_AT_ONCE_MAX):
+            if subscription.period_end > until:
+                break
+            drafts.append(draft_invoice(subscription, now=now))
+            if not advance_period(subscription, customer, now=now):
+                break
+            open_period(subscription, now=now)
+    return drafts

@@ -1,0 +1,262 @@
+"""Rating: a customer's stored events become usage and credit draws, each event exactly once.
+
+Events are taken in the order they were stored. The position reached moves in the same transaction as the buckets, draws
+and ledger entries, under the customer's lock: started twice, killed half way or delivered again, rating ends the same.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import connection, transaction
+
+from billing.burning import CreditBurner
+from billing.ledger import lock_customer
+from billing.margins import days_are_stale
+from billing.models import LatePeriod, RatingPosition
+from billing.periods import ClosedPeriods, close_due_periods
+from billing.statement import bucket_usage
+from billing.terms import MeteredCharge, Stretch, stretches_of
+from core.failpoints import failpoint
+from core.money import ZERO, exact
+from core.periods import Period
+from customers.models import Customer
+from metering.event_paths import token_buckets
+from metering.stored_event import StoredEvent, events_after
+from metering.usage import BucketKey, Sums, add_to_buckets, count_new_values
+from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution, total
+
+BATCH_EVENTS = 5_000
+CALLS = "calls"
+
+
+def rate_pending(customer_id: int, *, now: datetime, limit: int | None = None) -> int:
+    """Rate what is stored and not yet rated, batch after batch, and close periods that have ended; returns the events.
+
+    With ``limit`` it stops after about so many events: a page that waits should not wait for a whole backlog.
+    """
+    rated = 0
+    while True:
+        batch = rate_next(customer_id, now=now)
+        rated += batch
+        if batch < BATCH_EVENTS or (limit is not None and rated >= limit):
+            return rated
+
+
+@exact
+def rate_next(customer_id: int, *, now: datetime, batch_events: int = BATCH_EVENTS) -> int:
+    """Rate the customer's next batch in one transaction; returns how many events it held."""
+    with transaction.atomic():
+        position = lock_customer(customer_id)
+        customer = Customer.objects.get(id=customer_id)
+        events = events_after(customer_id, position.rated_seq, batch_events)
+        batch = RatingBatch(customer, now)
+        for event in events:
+            batch.rate(event)
+        batch.write()
+        if len(events) < batch_events:
+            close_due_periods(customer, until=now, now=now)
+        if events:
+            position.rated_seq = events[-1].seq
+            position.rated_at = now
+            position.save(update_fields=["rated_seq", "rated_at"])
+            days_are_stale(customer_id, now=now)
+        failpoint("billing.rating.before_commit")
+    failpoint("billing.rating.after_commit")
+    return len(events)
+
+
+def customers_behind(limit: int) -> list[int]:
+    """Customers with events that are stored and not yet rated."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT s.customer_id FROM metering_eventstream s
+            LEFT JOIN billing_ratingposition p ON p.customer_id = s.customer_id
+            WHERE s.last_seq > coalesce(p.rated_seq, 0) ORDER BY s.customer_id LIMIT %s
+            """,
+            [limit],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def call_dimensions(event: StoredEvent) -> tuple[tuple[str, str], ...]:
+    """What every customer's own statistics are told apart by."""
+    feature = event.properties.get("feature")
+    return (
+        ("feature", feature if isinstance(feature, str) else ""),
+        ("model", event.model),
+        ("status", "failed" if event.failed else "ok"),
+        ("type", event.type),
+    )
+
+
+def _tokens(event: StoredEvent) -> Decimal:
+    return sum((number for _, number in token_buckets(event)), ZERO)
+
+
+def events_waiting(customer_id: int) -> int:
+    """How many stored events of the customer are not rated yet (an upper bound: numbers may be skipped)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT last_seq FROM metering_eventstream WHERE customer_id = %s", [customer_id])
+        row = cursor.fetchone()
+    position = RatingPosition.objects.filter(customer_id=customer_id).first()
+    return (row[0] if row else 0) - (position.rated_seq if position else 0)
+
+
+class RatingBatch:
+    """What a run of events adds up to, written in a few statements at the end."""
+
+    def __init__(self, customer: Customer, now: datetime) -> None:
+        self.customer = customer
+        self.now = now
+        self._read_terms()
+
+    def _read_terms(self) -> None:
+        self.stretches = stretches_of(self.customer.id)
+        self.closed = ClosedPeriods(self.customer)
+        self.burner = CreditBurner(self.customer.id)
+        self.gains: dict[BucketKey, Sums] = {}
+        self.unique: dict[tuple[Stretch, str, datetime], list[tuple[BucketKey, str]]] = defaultdict(list)
+        self.aggregations: dict[str, str] = {}
+        self.late: set[tuple[object, datetime, datetime]] = set()
+
+    def rate(self, event: StoredEvent) -> None:
+        """Count one event for everything it counts for."""
+        at = event.occurred_at
+        if any(s.subscription.closed_at is None and s.subscription.period_end <= at for s in self.stretches):
+            # Its period has not been opened: without that period's credits it would be overage.
+            self.write()
+            close_due_periods(self.customer, until=at, now=self.now)
+            self._read_terms()
+        calls = Sums(events=1, quantity=_tokens(event), cost=event.cost)
+        for stretch in self.stretches:
+            if stretch.holds(at):
+                self._rate_under(stretch, event, calls)
+        key = BucketKey(self.closed.customer_scope, CALLS, self.closed.hour(at), call_dimensions(event))
+        self._gain(key, calls)
+
+    def _rate_under(self, stretch: Stretch, event: StoredEvent, calls: Sums) -> None:
+        late = self.closed.invoiced_period(stretch.subscription, event.occurred_at)
+        if late is not None:
+            self.late.add((stretch.subscription.id, late.start, late.end))
+        hour = self.closed.hour(event.occurred_at, stretch.subscription)
+        prepaid = calls.prepaid
+        for metered in stretch.charges:
+            for dimensions, facts in self._facts(stretch, metered, event, calls):
+                self._count(stretch, metered, hour, dimensions, facts, calls, event)
+        if not any(metered.charge.measures_credits for metered in stretch.charges) and not event.failed:
+            self.burner.burn(event, stretch.terms.burn_table, calls)
+        own = Sums(events=1, cost=event.cost, prepaid=calls.prepaid - prepaid)
+        self._gain(BucketKey(stretch.segment_id, CALLS, hour, ()), own)
+
+    def _facts(
+        self, stretch: Stretch, metered: MeteredCharge, event: StoredEvent, calls: Sums
+    ) -> Iterable[tuple[tuple[tuple[str, str], ...], EventFacts]]:
+        """The event as the charge sees it: nothing, one fact, or one for each token kind."""
+        charge = metered.charge
+        if metered.meter is not None and not metered.meter.matches(event):
+            return
+        if charge.measures_credits:
+            if event.failed and charge.bill_failed == "never":
+                return
+            burnt = self.burner.burn(event, charge.model.burn_table, calls)  # type: ignore[union-attr]
+            if burnt is not None:
+                yield (
+                    (),
+                    EventFacts(
+                        ZERO, event.cost, failed=event.failed, credits=burnt[0], credits_covered=burnt[1]
+                    ),
+                )
+            return
+        if metered.meter is None:
+            return
+        for dimensions, quantity, cost in metered.quantities(event):
+            yield (
+                dimensions,
+                EventFacts(quantity, cost, dict(dimensions), metered.own_price(event), event.failed),
+            )
+
+    def _count(
+        self,
+        stretch: Stretch,
+        metered: MeteredCharge,
+        hour: datetime,
+        dimensions: tuple[tuple[str, str], ...],
+        facts: EventFacts,
+        calls: Sums,
+        event: StoredEvent,
+    ) -> None:
+        charge = metered.charge
+        key = BucketKey(stretch.segment_id, charge.key, hour, dimensions)
+        try:
+            usage = contribution(charge, facts, self._so_far(stretch, metered, event))
+        except UnpricedEvent:
+            # It counts, and shows on the invoice as a quantity without a price, which stops the invoice.
+            usage = Usage(facts.dimensions, facts.quantity, 1, ZERO, facts.cost)
+        if usage is None:
+            return
+        gained = Sums(1, usage.quantity, usage.amount, usage.cost, usage.lift, usage.credits, usage.covered)
+        calls.amount += usage.amount + usage.lift
+        if metered.aggregation == "unique":
+            period_start = self.closed.period_start(stretch.subscription, event.occurred_at)
+            gained.quantity = ZERO
+            self.unique[stretch, charge.key, period_start].append((key, metered.meter.text(event)))  # type: ignore[union-attr]
+        elif metered.aggregation in ("max", "latest"):
+            self.aggregations[charge.key] = metered.aggregation
+            gained.latest_at = event.occurred_at
+        self._gain(key, gained, metered.aggregation)
+
+    def _so_far(self, stretch: Stretch, metered: MeteredCharge, event: StoredEvent) -> Usage | None:
+        """The charge's usage in the event's period before it, for the few charges that count events in order."""
+        charge = metered.charge
+        if not charge.counts_in_order:
+            return None
+        subscription = stretch.subscription
+        start = self.closed.period_start(subscription, event.occurred_at)
+        end = subscription.period_end if start == subscription.period_start else subscription.period_start
+        stored = total(bucket_usage(stretch, metered, Period(start, end)))
+        for key, sums in self.gains.items():
+            if key.scope_id == stretch.segment_id and key.series == charge.key and start <= key.hour < end:
+                stored = stored.plus(Usage({}, sums.quantity, sums.events, sums.amount))
+        return stored
+
+    def _gain(self, key: BucketKey, gained: Sums, aggregation: str = "sum") -> None:
+        known = self.gains.get(key)
+        if known is None:
+            self.gains[key] = gained
+            return
+        quantity = known.quantity
+        known.add(gained)
+        if aggregation == "max":
+            known.quantity = max(quantity, gained.quantity)
+        elif aggregation == "latest":
+            newer = gained.latest_at is not None and known.latest_at is not None
+            if newer and gained.latest_at >= known.latest_at:  # type: ignore[operator]
+                known.quantity, known.latest_at = gained.quantity, gained.latest_at
+            else:
+                known.quantity = quantity
+
+    def write(self) -> None:
+        """Write everything gained so far, in the caller's transaction."""
+        for (stretch, series, period_start), pairs in self.unique.items():
+            keys = {(key.dimensions, value): key for key, value in reversed(pairs)}
+            new = count_new_values(self.customer.id, stretch.segment_id, series, period_start, list(keys))
+            for pair in new:
+                self._gain(keys[pair], Sums(quantity=1 + ZERO))
+        add_to_buckets(self.customer.id, self.gains, aggregations=self.aggregations)
+        self.burner.write(self.now)
+        LatePeriod.objects.bulk_create(
+            [
+                LatePeriod(
+                    customer_id=self.customer.id,
+                    subscription_id=subscription,
+                    period_start=start,
+                    period_end=end,
+                )
+                for subscription, start, end in self.late
+            ],
+            ignore_conflicts=True,
+        )
+        self.gains, self.unique, self.late = {}, defaultdict(list), set()

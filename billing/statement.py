@@ -1,0 +1,246 @@
+"""What a subscription's period comes to: usage, fees, commitment and floor, through the one pipeline of the engine.
+
+The same function serves the spend so far, the draft and the final invoice, so they can never disagree. It is given a
+reader of usage: hourly buckets in daily work, the raw events themselves when the books are verified.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from uuid import UUID
+
+from billing.fees import add_billed_fees, add_own_fees, period_share, stretch_share
+from billing.late_usage import add_late_usage
+from billing.models import Subscription
+from billing.parts import Parts, UsageReader, describe, within
+from billing.subscriptions import segments_between
+from billing.terms import MeteredCharge, Stretch, stretch_of
+from core.currencies import exponent_of
+from core.money import ZERO, exact
+from core.periods import Period
+from metering.usage import UsageRow, usage_between
+from pricing.engine.invoice import (
+    ChargeUsage,
+    FloorOutcome,
+    MarginFloor,
+    PeriodInput,
+    PeriodLine,
+    rate_period,
+)
+from pricing.engine.usage import Usage
+from pricing.plan_terms import PlanTerms
+
+CALLS = "calls"
+
+
+@dataclass(frozen=True)
+class StatementLine:
+    """A rated line with what it belongs to."""
+
+    rated: PeriodLine
+    description: str
+    period: Period
+    segment_id: UUID | None = None
+    charge: str = ""
+    usage: tuple[Usage, ...] = ()
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A period's lines and sums; amounts are before tax unless they say otherwise."""
+
+    subscription: Subscription
+    period: Period
+    currency: str
+    exponent: int
+    lines: tuple[StatementLine, ...]
+    subtotal_minor: int
+    tax_minor: int
+    total_minor: int
+    cost: Decimal
+    credit_revenue: Decimal
+    floor: FloorOutcome | None
+
+
+def bucket_usage(stretch: Stretch, metered: MeteredCharge | None, period: Period) -> list[Usage]:
+    """The usage of one charge from the hourly buckets.
+
+    Where none is named: all calls of the stretch, with their cost, and as ``amount`` the money at which the credits they
+    burnt were granted.
+    """
+    series = CALLS if metered is None else metered.charge.key
+    aggregation = "sum" if metered is None else metered.aggregation
+    rows = usage_between(
+        stretch.subscription.customer_id,
+        stretch.segment_id,
+        series,
+        period.start,
+        period.end,
+        aggregation=aggregation,
+    )
+    if metered is None:
+        return [Usage(events=row.sums.events, amount=row.sums.prepaid, cost=row.sums.cost) for row in rows]
+    return [_usage(row) for row in rows]
+
+
+def _usage(row: UsageRow) -> Usage:
+    sums = row.sums
+    return Usage(
+        row.dimensions,
+        sums.quantity,
+        sums.events,
+        sums.amount,
+        sums.cost,
+        sums.lift,
+        sums.credits,
+        sums.covered,
+    )
+
+
+def spend_statement(subscription: Subscription, *, read: UsageReader = bucket_usage) -> Statement:
+    """The open period so far, with its own fee, whenever that is billed."""
+    return period_statement(
+        subscription, Period(subscription.period_start, subscription.period_end), read=read
+    )
+
+
+def period_statement(
+    subscription: Subscription, period: Period, *, read: UsageReader = bucket_usage
+) -> Statement:
+    """What one period came to by itself, with its own fee and all usage known now, late or not."""
+    return _rated(subscription, period, [], read, with_own_fee=True)
+
+
+def closing_statement(
+    subscription: Subscription,
+    period: Period,
+    n: int,
+    late: Sequence[Period],
+    *,
+    read: UsageReader = bucket_usage,
+) -> Statement:
+    """The invoice of a period that is over: its usage, fees in arrears, the next period's fee in advance, and what came
+    late for earlier periods."""
+    return _rated(subscription, period, late, read, with_own_fee=False, n=n)
+
+
+def start_statement(subscription: Subscription, period: Period) -> Statement:
+    """The first invoice of a plan whose fee is billed in advance: that fee alone."""
+    parts = Parts()
+    stretches = stretches_in(subscription, period)[:1]
+    add_own_fees(parts, stretches, period)
+    terms = replace_terms(stretches[0].terms, subscription)
+    bare = replace(terms, commitment=None, margin_floor=None)
+    return _statement(subscription, period, bare, parts, ZERO, ZERO, ZERO)
+
+
+@exact
+def _rated(
+    subscription: Subscription,
+    period: Period,
+    late: Sequence[Period],
+    read: UsageReader,
+    *,
+    with_own_fee: bool,
+    n: int | None = None,
+) -> Statement:
+    stretches = stretches_in(subscription, period)
+    terms = replace_terms(stretches[-1].terms, subscription) if stretches else None
+    parts = Parts()
+    cost = credit_revenue = ZERO
+    for stretch in stretches:
+        _add_usage(parts, stretch, period, read, several=len(stretches) > 1)
+        for calls in read(stretch, None, period):
+            cost += calls.cost
+            credit_revenue += calls.amount
+    for earlier in late:
+        for stretch in stretches_in(subscription, earlier):
+            add_late_usage(parts, stretch, earlier, read)
+    fees_moved = ZERO
+    if with_own_fee:
+        add_own_fees(parts, stretches, period)
+    elif n is not None:
+        fees_moved = add_billed_fees(parts, subscription, stretches, period, n)
+    return _statement(subscription, period, terms, parts, cost, credit_revenue, fees_moved)
+
+
+def _statement(
+    subscription: Subscription,
+    period: Period,
+    terms: PlanTerms | None,
+    parts: Parts,
+    cost: Decimal,
+    credit_revenue: Decimal,
+    fees_moved: Decimal,
+) -> Statement:
+    customer = subscription.customer
+    currency = terms.currency if terms is not None else customer.currency
+    exponent = exponent_of(currency)
+    commitment = terms.commitment if terms is not None else None
+    floor = terms.margin_floor if terms is not None else None
+    rated = rate_period(
+        PeriodInput(
+            currency_exponent=exponent,
+            charges=parts.charges,
+            fees=parts.fees,
+            commitment=None if commitment is None else max(ZERO, commitment - fees_moved),
+            commitment_share=period_share(subscription, period),
+            subscription_discount_percent=None if terms is None else terms.discount_percent,
+            margin_floor=None if floor is None else MarginFloor(floor.rate, floor.on_breach),
+            cost_total=cost,
+            credit_revenue=credit_revenue + fees_moved,
+            cap=None if terms is None else terms.cap,
+            tax_rate=customer.tax_rate or None,
+        )
+    )
+    lines = []
+    described = parts.charge_lines + parts.fee_lines
+    for index, line in enumerate(rated.lines):
+        extra = (
+            described[index]
+            if index < len(described)
+            else {"description": line.description, "period": period}
+        )
+        lines.append(StatementLine(line, **extra))
+    kept = tuple(
+        line for line in lines if line.rated.quantity or line.rated.amount_minor or line.rated.unrounded
+    )
+    return Statement(
+        subscription,
+        period,
+        currency,
+        exponent,
+        kept,
+        rated.subtotal_minor,
+        rated.tax_minor,
+        rated.total_minor,
+        cost,
+        credit_revenue,
+        rated.floor,
+    )
+
+
+def stretches_in(subscription: Subscription, period: Period) -> list[Stretch]:
+    """The subscription's stretches that overlap the period, in order."""
+    return [stretch_of(segment, subscription) for segment in segments_between(subscription, period)]
+
+
+def replace_terms(terms: PlanTerms, subscription: Subscription) -> PlanTerms:
+    """The plan's terms with the subscription's own overrides laid over them."""
+    given = PlanTerms.overrides(subscription.overrides)
+    return replace(terms, **given) if given else terms
+
+
+def _add_usage(parts: Parts, stretch: Stretch, period: Period, read: UsageReader, *, several: bool) -> None:
+    share = stretch_share(stretch, period)
+    for metered in stretch.charges:
+        usage = tuple(read(stretch, metered, period))
+        item = ChargeUsage(metered.charge, usage, share=share)
+        parts.add_charge(
+            item,
+            description=describe(stretch, metered, several=several),
+            period=within(stretch, period),
+            segment_id=stretch.segment_id,
+            charge=metered.charge.key,
+            usage=usage,
+        )

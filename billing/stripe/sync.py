@@ -1,0 +1,239 @@
+"""A finalized invoice goes to Stripe: customer, draft, lines, totals compared, finalized there. Once, whatever fails."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from billing.invoices import STRIPE_SYNC, record_payment
+from billing.models import Invoice, InvoiceLine, StripeObject
+from billing.stripe.calls import PREFIX, Refused, call_stripe
+from billing.stripe.client import stripe_client, stripe_is_set_up
+from core.due_work import Handler, Park, Work
+from core.problems import Problem
+from customers.models import Customer
+
+WEBHOOK_DUE = "stripe.webhook"
+LINES_MAX = 250  # Stripe takes no more on one invoice
+LINES_A_CALL = 100
+DESCRIPTION_MAX = 500
+METADATA_INVOICE = f"{PREFIX}_invoice"
+METADATA_CUSTOMER = f"{PREFIX}_customer"
+
+
+def sync_invoice(work: Work, now: datetime) -> datetime | None:
+    """Bring one invoice's state to Stripe. Safe to start at any time and any number of times."""
+    if not stripe_is_set_up():
+        return None
+    invoice = Invoice.objects.get(customer_id=work.customer_id, id=UUID(work.key))
+    link = _link(invoice)
+    if invoice.status == Invoice.Status.VOID:
+        if link is not None and link.state != "void":
+            _void(invoice, link, now)
+        return None
+    if (
+        invoice.status == Invoice.Status.DRAFT
+        or not invoice.due_minor
+        or (link and link.state in ("finalized", "paid"))
+    ):
+        return None
+    try:
+        _send(invoice, now)
+    except Refused as refusal:
+        raise Park(str(refusal)) from refusal
+    return None
+
+
+def _send(invoice: Invoice, now: datetime) -> None:
+    client = stripe_client()
+    customer_id = _customer(invoice, now)
+    request = _invoice_request(invoice, customer_id)
+    stripe_id = call_stripe(
+        invoice,
+        "create",
+        request,
+        lambda params, key: client.v1.invoices.create(params, {"idempotency_key": key}),
+        now=now,
+        found=lambda: find_invoice(invoice, customer_id),
+    )
+    link = _remember(invoice, "invoice", invoice.id.hex, stripe_id, now)
+    lines = stripe_lines(invoice)
+    for start in range(0, len(lines), LINES_A_CALL):
+        chunk = lines[start : start + LINES_A_CALL]
+        call_stripe(
+            invoice,
+            f"lines{start // LINES_A_CALL}",
+            {"lines": chunk},
+            lambda params, key: client.v1.invoices.add_lines(stripe_id, params, {"idempotency_key": key}),
+            now=now,
+            found=lambda: stripe_id if _has_lines(stripe_id, len(lines)) else None,
+        )
+    _compare(invoice, stripe_id, link)
+    call_stripe(
+        invoice,
+        "finalize",
+        {"auto_advance": True},
+        lambda params, key: client.v1.invoices.finalize_invoice(stripe_id, params, {"idempotency_key": key}),
+        now=now,
+        found=lambda: stripe_id if client.v1.invoices.retrieve(stripe_id).status != "draft" else None,
+    )
+    link.state = "finalized"
+    link.save(update_fields=["state"])
+
+
+def _customer(invoice: Invoice, now: datetime) -> str:
+    customer = Customer.objects.get(id=invoice.customer_id)
+    known = StripeObject.objects.filter(customer_id=customer.id, kind="customer").first()
+    if known is not None:
+        return known.theirs
+    client = stripe_client()
+    request: dict[str, Any] = {"name": customer.name, "metadata": {METADATA_CUSTOMER: customer.key[:500]}}
+    if customer.email:
+        request["email"] = customer.email
+    theirs = call_stripe(
+        invoice,
+        "customer",
+        request,
+        lambda params, key: client.v1.customers.create(params, {"idempotency_key": key}),
+        now=now,
+        found=lambda: _find_customer(customer),
+    )
+    _remember(invoice, "customer", str(customer.id), theirs, now)
+    return theirs
+
+
+def _find_customer(customer: Customer) -> str | None:
+    params: dict[str, Any] = {"limit": 100, **({"email": customer.email} if customer.email else {})}
+    for found in stripe_client().v1.customers.list(params).auto_paging_iter():
+        if _meta(found, METADATA_CUSTOMER) == customer.key:
+            return str(found.id)
+    return None
+
+
+def _meta(found: Any, name: str) -> str | None:
+    metadata = found.to_dict().get("metadata") or {}
+    return metadata.get(name)
+
+
+def find_invoice(invoice: Invoice, customer_id: str) -> str | None:
+    """Stripe's invoice for ours, found by listing the customer's: search would lag behind."""
+    listed = stripe_client().v1.invoices.list({"customer": customer_id, "limit": 100})
+    for found in listed.auto_paging_iter():
+        if _meta(found, METADATA_INVOICE) == invoice.id.hex:
+            return str(found.id)
+    return None
+
+
+def _invoice_request(invoice: Invoice, customer_id: str) -> dict[str, Any]:
+    return {
+        "customer": customer_id,
+        "currency": invoice.currency.lower(),
+        "auto_advance": False,
+        "collection_method": "send_invoice",
+        "days_until_due": 14,
+        "pending_invoice_items_behavior": "exclude",
+        "number": invoice.number,
+        "metadata": {
+            METADATA_INVOICE: invoice.id.hex,
+            f"{PREFIX}_number": invoice.number,
+            f"{PREFIX}_hash": invoice.document_hash,
+        },
+    }
+
+
+def stripe_lines(invoice: Invoice) -> list[dict[str, Any]]:
+    """Our lines as Stripe takes them: integers in minor units, tax and credit as lines of their own, at most 250."""
+    rows = list(
+        InvoiceLine.objects.filter(customer_id=invoice.customer_id, invoice_id=invoice.id).order_by("n")
+    )
+    room = LINES_MAX - 2  # tax and credit may want one each
+    lines = [_line(row.description, row.amount_minor, row) for row in rows[:room]]
+    if len(rows) > room:
+        rest = rows[room - 1 :]
+        lines[room - 1 :] = [
+            _line(
+                f"Other lines ({len(rest)}), see the invoice's statement",
+                sum(row.amount_minor for row in rest),
+                rest[0],
+            )
+        ]
+    if invoice.tax_minor:
+        lines.append(_line(str(invoice.snapshot["tax"]["name"]), invoice.tax_minor, None))
+    credited = invoice.total_minor - invoice.due_minor
+    if credited:
+        lines.append(_line("Credit applied", -credited, None))
+    return lines
+
+
+def _line(description: str, amount_minor: int, row: InvoiceLine | None) -> dict[str, Any]:
+    line: dict[str, Any] = {"description": description[:DESCRIPTION_MAX], "amount": amount_minor}
+    if row is not None:
+        start, end = int(row.period_start.timestamp()), int(row.period_end.timestamp())
+        line["period"] = {"start": start, "end": end}
+    return line
+
+
+def _has_lines(stripe_id: str, count: int) -> bool:
+    listed = stripe_client().v1.invoices.line_items.list(stripe_id, {"limit": 100})
+    return sum(1 for _ in listed.auto_paging_iter()) >= count
+
+
+def _compare(invoice: Invoice, stripe_id: str, link: StripeObject) -> None:
+    """Both totals must be the same to the minor unit; otherwise nothing is finalized and a person is told."""
+    theirs = stripe_client().v1.invoices.retrieve(stripe_id)
+    if theirs.total != invoice.due_minor:
+        link.state = "mismatch"
+        link.save(update_fields=["state"])
+        raise Park(f"{invoice.number}: we ask for {invoice.due_minor}, Stripe would ask for {theirs.total}.")
+
+
+def _void(invoice: Invoice, link: StripeObject, now: datetime) -> None:
+    client = stripe_client()
+    call_stripe(
+        invoice,
+        "void",
+        {},
+        lambda params, key: client.v1.invoices.void_invoice(link.theirs, {}, {"idempotency_key": key}),
+        now=now,
+        found=lambda: link.theirs if client.v1.invoices.retrieve(link.theirs).status == "void" else None,
+    )
+    link.state = "void"
+    link.save(update_fields=["state"])
+
+
+def _link(invoice: Invoice) -> StripeObject | None:
+    return StripeObject.objects.filter(
+        customer_id=invoice.customer_id, kind="invoice", ours=invoice.id.hex
+    ).first()
+
+
+def _remember(invoice: Invoice, kind: str, ours: str, theirs: str, now: datetime) -> StripeObject:
+    link, _ = StripeObject.objects.get_or_create(
+        customer_id=invoice.customer_id,
+        kind=kind,
+        ours=ours,
+        defaults={"theirs": theirs, "created_at": now},
+    )
+    return link
+
+
+def reconcile(work: Work, now: datetime) -> datetime | None:
+    """Something happened to an invoice at Stripe: fetch it as it is now, and follow. Order and repetition do not matter."""
+    link = StripeObject.objects.filter(customer_id=work.customer_id, kind="invoice", theirs=work.key).first()
+    if link is None:
+        raise Problem(f"Stripe's invoice {work.key} is not known here yet.")
+    theirs = stripe_client().v1.invoices.retrieve(work.key)
+    if theirs.status == "paid" and link.state != "paid":
+        invoice = Invoice.objects.get(customer_id=work.customer_id, id=UUID(link.ours))
+        record_payment(
+            work.customer_id,
+            invoice.id,
+            amount_minor=invoice.due_minor - invoice.paid_minor,
+            reference=f"stripe:{work.key}",
+            now=now,
+        )
+        link.state = "paid"
+        link.save(update_fields=["state"])
+    return None
+
+
+HANDLERS: dict[str, Handler] = {STRIPE_SYNC: sync_invoice, WEBHOOK_DUE: reconcile}

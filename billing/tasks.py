@@ -1,0 +1,96 @@
+"""Billing's jobs: rating when events have come, and what is due by the clock."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery import shared_task
+from django.db import transaction
+
+from billing.credits import EXPIRY_DUE, expire_grant
+from billing.drafts import FINALIZE_DUE, draft_start_invoice
+from billing.invoices import finalize_invoice
+from billing.ledger import lock_customer
+from billing.margins import DAYS_DUE, refresh_days
+from billing.models import Subscription
+from billing.rating import customers_behind, rate_pending
+from billing.subscriptions import PERIOD_ENDS, STARTS
+from core import clock
+from core.due_work import Handler, Work
+from customers.models import Customer
+
+log = structlog.get_logger()
+
+CUSTOMERS_A_SWEEP = 1_000
+NUDGE_EXPIRES_SECONDS = 60
+
+
+@shared_task(name="billing.rate_customers", ignore_result=True)
+def rate_customers(*, customer_ids: list[int], **kwargs: Any) -> None:
+    """Rate the customers' pending events. One that fails is logged and left to the sweep; the others go on."""
+    for customer_id in customer_ids:
+        try:
+            rate_pending(customer_id, now=clock.now())
+        except Exception:
+            log.exception("rating.failed", customer_id=customer_id)
+
+
+@shared_task(name="billing.sweep_rating", ignore_result=True)
+def sweep_rating(**kwargs: Any) -> None:
+    """Rate every customer whose events are ahead of its rating: what lost nudges left."""
+    rate_customers(customer_ids=customers_behind(CUSTOMERS_A_SWEEP))
+
+
+def nudge_rating(customer_ids: frozenset[int]) -> None:
+    """Tell a worker that these customers have new events. A lost nudge costs up to a minute."""
+    rate_customers.apply_async(
+        kwargs={"customer_ids": sorted(customer_ids)}, expires=NUDGE_EXPIRES_SECONDS, retry=False
+    )
+
+
+def subscription_started(work: Work, now: datetime) -> datetime | None:
+    """A subscription whose fee is billed in advance has started: its first fee is invoiced at once."""
+    with transaction.atomic():
+        lock_customer(work.customer_id)
+        subscription = Subscription.objects.select_related("customer").get(
+            customer_id=work.customer_id, id=UUID(work.key)
+        )
+        invoice = draft_start_invoice(subscription, now=now)
+    if invoice is not None:
+        finalize_invoice(work.customer_id, invoice.id, now=now)
+    return None
+
+
+def days_are_due(work: Work, now: datetime) -> datetime | None:
+    """The customer's revenue and cost by day are behind its usage."""
+    refresh_days(Customer.objects.get(id=work.customer_id))
+    return None
+
+
+def period_ended(work: Work, now: datetime) -> datetime | None:
+    """A subscription's period is over: rate what is stored, close it, open the next."""
+    rate_pending(work.customer_id, now=now)
+    return None
+
+
+def draft_is_due(work: Work, now: datetime) -> datetime | None:
+    """A draft's grace is over."""
+    finalize_invoice(work.customer_id, UUID(work.key), now=now)
+    return None
+
+
+def grant_has_expired(work: Work, now: datetime) -> datetime | None:
+    """A grant is past its expiry: events of its time are rated first, then the rest is booked as expired."""
+    rate_pending(work.customer_id, now=now)
+    expire_grant(work.customer_id, UUID(work.key), now=now)
+    return None
+
+
+HANDLERS: dict[str, Handler] = {
+    STARTS: subscription_started,
+    PERIOD_ENDS: period_ended,
+    DAYS_DUE: days_are_due,
+    FINALIZE_DUE: draft_is_due,
+    EXPIRY_DUE: grant_has_expired,
+}

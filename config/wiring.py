@@ -1,0 +1,46 @@
+"""Where rooms that may not import each other are joined: what one needs of another is handed over as a function."""
+
+from billing import tasks as billing_tasks
+from billing.dry_run import dry_run_receipts
+from billing.stripe.sync import HANDLERS as STRIPE_HANDLERS
+from billing.subscriptions import customers_by_subscription
+from core import due_work
+from core.due_work import register
+from core.tasks import nudge_customer
+from customers.customers import hand_over_arrival
+from metering.costing import EventCost, hand_over_costing
+from metering.customer_lookup import hand_over_subscription_lookup
+from metering.dry_run import hand_over_dry_run
+from metering.events import take_in_unmatched
+from metering.meters import counter_of, known_meter_keys
+from metering.new_event import NewEvent
+from metering.nudges import hand_over_nudge
+from pricing.plans import hand_over_meters
+from pricing.preview import hand_over_counting
+from pricing.price_book import cost_of_usage
+
+
+def cost_of_event(event: NewEvent) -> EventCost:
+    """The provider cost of an event by the price book that holds at its time."""
+    if not event.usage:
+        return EventCost()
+    cost = cost_of_usage(
+        event.provider, event.model, event.usage, context=event.context, at=event.occurred_at
+    )
+    return EventCost(cost.amount, cost.rows, cost.unpriced, cost.book)
+
+
+def wire() -> None:
+    """Hand everything over. Called once in each process, when Django is ready."""
+    hand_over_costing(cost_of_event)
+    due_work.hand_over_nudge(nudge_customer)
+    hand_over_nudge(billing_tasks.nudge_rating)
+    hand_over_dry_run(dry_run_receipts)
+    hand_over_subscription_lookup(customers_by_subscription)
+    hand_over_meters(known_meter_keys)
+    hand_over_arrival(lambda customer, now: take_in_unmatched(customer.key, customer.id, now=now))
+    hand_over_meters(known_meter_keys)
+    hand_over_counting(counter_of)
+    for handlers in (billing_tasks.HANDLERS, STRIPE_HANDLERS):
+        for kind, handler in handlers.items():
+            register(kind, handler)
