@@ -105,6 +105,14 @@ LARGE_BODIES_MAX = 4
 # An invoice of more lines is one that nobody reads.
 PLAN_CHARGES_MAX = 100
 PLAN_GRANTS_MAX = 20
+PLAN_VERSIONS_MAX = 10_000
+TRIAL_DAYS_MAX = 730
+
+# A tenth of what a document can hold, so that a period's lines together still fit.
+MONEY_MAX = 10_000_000_000_000
+CREDITS_MAX = 1_000_000_000_000_000
+GRANT_PRIORITY_MAX = 1_000
+
 METER_FILTER_PATHS_MAX = 10
 METER_FILTER_VALUES_MAX = 100
 

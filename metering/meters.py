@@ -1,6 +1,6 @@
 """Meters: how events become a quantity. A meter never changes once made; a new rule is a new meter."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -66,8 +66,10 @@ class CompiledMeter:
 
     def matches(self, event: EventRow) -> bool:
         """Whether the event is one that this meter counts, and holds what it counts."""
-        if event.type != self.event_type:
-            return False
+        return event.type == self.event_type and self.counts(event)
+
+    def counts(self, event: EventRow) -> bool:
+        """Whether the event passes the filters and holds what is counted, whatever its type."""
         for read, accepted in self._filters:
             if read(event) not in accepted:
                 return False
@@ -154,6 +156,27 @@ def meter_by_key(key: str) -> Meter:
     if meter is None:
         raise NotFound("There is no meter with that key.")
     return meter
+
+
+def counter_of(key: str) -> Callable[[EventRow, Sequence[str]], list[tuple[Dimensions, Decimal]]] | None:
+    """How the meter counts an event that is only tried out; None where there is no such meter.
+
+    An event without a type is taken for one of the meter's; where it lacks what the meter reads, its own
+    quantity counts.
+    """
+    meter = Meter.objects.filter(key=key).first()
+    if meter is None:
+        return None
+    compiled = compile_meter(meter)
+
+    def count(event: EventRow, names: Sequence[str]) -> list[tuple[Dimensions, Decimal]]:
+        if compiled.matches(event) or (not event.type and compiled.counts(event)):
+            return compiled.parts(event, names)
+        if event.type:
+            return []
+        return [(tuple(sorted(compiled.dimensions(event, names).items())), event.quantity)]
+
+    return count
 
 
 def known_meter_keys(keys: Iterable[str]) -> set[str]:

@@ -1,0 +1,250 @@
+"""The plans' part of the published schema. It describes; ``pricing.plan_terms`` does the reading."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from core import limits
+from core.http.schema import DecimalText
+from pricing.engine.charge import READERS
+from pricing.models import PlanVersion
+from pricing.plan_terms import (
+    FEE_TIMINGS,
+    GRANT_CATEGORIES,
+    GRANT_EXPIRES,
+    INTERVALS,
+    ON_BREACH,
+    ON_EXHAUSTED,
+    PRORATIONS,
+)
+
+
+class TierSchema(serializers.Serializer[Any]):
+    up_to = DecimalText(allow_null=True, required=False, help_text="included; null in the last tier")
+    unit_price = DecimalText(required=False)
+    rate = DecimalText(required=False, help_text="graduated_percentage: a share of 1")
+    flat = DecimalText(required=False)
+    flat_at_zero = serializers.BooleanField(required=False)
+
+    class Meta:
+        ref_name = "Tier"
+
+
+class CellSchema(serializers.Serializer[Any]):
+    match = serializers.DictField(child=serializers.CharField())
+    unit_price = DecimalText()
+
+    class Meta:
+        ref_name = "MatrixCell"
+
+
+class ChargeSchema(serializers.Serializer[Any]):
+    """A rule from quantity to money. Which fields belong depends on ``model``; others are refused."""
+
+    key = serializers.CharField(required=False, help_text="needed in a plan")
+    meter = serializers.CharField(required=False, allow_null=True, help_text="none for flat and credits")
+    model = serializers.ChoiceField(choices=list(READERS))
+    included = DecimalText(required=False)
+    minimum = DecimalText(required=False, allow_null=True)
+    maximum = DecimalText(required=False, allow_null=True)
+    discount_percent = DecimalText(required=False, allow_null=True)
+    prorate = serializers.BooleanField(required=False)
+    bill_failed = serializers.ChoiceField(required=False, choices=["never", "always"])
+    margin_floor = DecimalText(required=False, allow_null=True)
+    amount = DecimalText(required=False, help_text="flat")
+    unit_price = DecimalText(required=False, help_text="per_unit, credits")
+    tiers = TierSchema(
+        many=True, required=False, help_text="graduated, volume, graduated_percentage, credits"
+    )
+    flat_at_zero = serializers.BooleanField(required=False)
+    package_size = DecimalText(required=False)
+    package_price = DecimalText(required=False)
+    rounding = serializers.ChoiceField(required=False, choices=["up", "down"], help_text="package")
+    rate = DecimalText(required=False, help_text="percentage")
+    fixed = DecimalText(required=False, help_text="percentage")
+    free_events = DecimalText(required=False, help_text="percentage")
+    free_amount = DecimalText(required=False, help_text="percentage")
+    min_per_event = DecimalText(required=False, allow_null=True, help_text="percentage")
+    max_per_event = DecimalText(required=False, allow_null=True, help_text="percentage")
+    dimensions = serializers.ListField(required=False, child=serializers.CharField(), help_text="matrix")
+    cells = CellSchema(many=True, required=False, help_text="matrix")
+    default_unit_price = DecimalText(required=False, allow_null=True, help_text="matrix")
+    markup = DecimalText(required=False, help_text="cost_plus")
+    burn_table = serializers.CharField(required=False, help_text="credits")
+
+    class Meta:
+        ref_name = "Charge"
+
+
+class PlanGrantSchema(serializers.Serializer[Any]):
+    amount = DecimalText()
+    rollover = DecimalText(required=False, help_text="most that moves to the next period")
+    priority = serializers.IntegerField(required=False, min_value=0, max_value=limits.GRANT_PRIORITY_MAX)
+    category = serializers.ChoiceField(required=False, choices=GRANT_CATEGORIES)
+    expires = serializers.ChoiceField(required=False, choices=GRANT_EXPIRES)
+    cost_basis = DecimalText(required=False, help_text="money that one credit brought in")
+
+    class Meta:
+        ref_name = "PlanGrant"
+
+
+class CommitmentSchema(serializers.Serializer[Any]):
+    amount = DecimalText()
+
+    class Meta:
+        ref_name = "Commitment"
+
+
+class FloorSchema(serializers.Serializer[Any]):
+    rate = DecimalText(help_text="a share below 1")
+    on_breach = serializers.ChoiceField(choices=ON_BREACH)
+
+    class Meta:
+        ref_name = "MarginFloor"
+
+
+class NewVersionSchema(serializers.Serializer[Any]):
+    key = serializers.CharField(required=False, help_text="the plan's own key, or left out")
+    name = serializers.CharField(max_length=limits.NAME_CHARACTERS_MAX)
+    currency = serializers.CharField(required=False, min_length=3, max_length=3)
+    interval = serializers.ChoiceField(required=False, choices=INTERVALS)
+    fee = DecimalText(required=False)
+    fee_timing = serializers.ChoiceField(required=False, choices=FEE_TIMINGS)
+    proration = serializers.ChoiceField(required=False, choices=PRORATIONS)
+    charges = ChargeSchema(many=True, required=False)
+    credit_grants = PlanGrantSchema(many=True, required=False)
+    on_exhausted = serializers.ChoiceField(required=False, choices=ON_EXHAUSTED)
+    burn_table = serializers.CharField(required=False, allow_null=True)
+    commitment = CommitmentSchema(required=False, allow_null=True)
+    discount_percent = DecimalText(required=False, allow_null=True)
+    cap = DecimalText(required=False, allow_null=True)
+    trial_days = serializers.IntegerField(required=False, min_value=0, max_value=limits.TRIAL_DAYS_MAX)
+    margin_floor = FloorSchema(required=False, allow_null=True)
+
+    class Meta:
+        ref_name = "NewPlanVersion"
+
+
+class NewPlanSchema(NewVersionSchema):
+    key = serializers.CharField(max_length=limits.KEY_CHARACTERS_MAX)
+
+    class Meta:
+        ref_name = "NewPlan"
+
+
+class VersionSchema(serializers.Serializer[Any]):
+    plan = serializers.CharField()
+    number = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=PlanVersion.Status.values)
+    terms = NewVersionSchema()
+    created_at = serializers.DateTimeField()
+    published_at = serializers.DateTimeField(allow_null=True)
+    retired_at = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        ref_name = "PlanVersion"
+
+
+class VersionStateSchema(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=PlanVersion.Status.values)
+
+    class Meta:
+        ref_name = "PlanVersionState"
+
+
+class PlanSchema(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    name = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    archived_at = serializers.DateTimeField(allow_null=True)
+    versions = VersionStateSchema(many=True)
+    version = VersionSchema(help_text="the newest published version, or the newest draft before there is one")
+
+    class Meta:
+        ref_name = "Plan"
+
+
+class TermChangeSchema(serializers.Serializer[Any]):
+    field = serializers.CharField()
+    before = serializers.JSONField(allow_null=True)
+    after = serializers.JSONField(allow_null=True)
+
+    class Meta:
+        ref_name = "TermChange"
+
+
+class VersionDiffSchema(serializers.Serializer[Any]):
+    before = serializers.IntegerField(help_text="the version compared with")
+    after = serializers.IntegerField()
+    changes = TermChangeSchema(many=True)
+
+    class Meta:
+        ref_name = "PlanVersionDiff"
+
+
+class PreviewEventSchema(serializers.Serializer[Any]):
+    """An event in the shape of ``POST /v1/events``, with what a price may need besides."""
+
+    quantity = DecimalText(required=False, help_text="1 if absent")
+    type = serializers.CharField(required=False)
+    provider = serializers.CharField(required=False)
+    model = serializers.CharField(required=False)
+    service_tier = serializers.ChoiceField(required=False, choices=["standard", "batch", "flex", "priority"])
+    usage = serializers.DictField(required=False, help_text="counts by bucket")
+    status = serializers.CharField(required=False)
+    time = serializers.DateTimeField(required=False)
+    properties = serializers.DictField(required=False)
+    dimensions = serializers.DictField(required=False, child=serializers.CharField())
+    cost = DecimalText(required=False, help_text="provider cost; by the price book if absent")
+    amount = DecimalText(required=False, help_text="the price the event brings, for dynamic")
+    credits = DecimalText(required=False, help_text="by the burn table if absent")
+
+    class Meta:
+        ref_name = "PreviewEvent"
+
+
+class NewPreviewSchema(serializers.Serializer[Any]):
+    currency = serializers.CharField(required=False, min_length=3, max_length=3)
+    charge = ChargeSchema()
+    quantity = DecimalText(required=False, help_text="either this or events")
+    events = PreviewEventSchema(many=True, required=False)
+
+    class Meta:
+        ref_name = "NewPricePreview"
+
+
+class StepSchema(serializers.Serializer[Any]):
+    kind = serializers.CharField()
+    text = serializers.CharField()
+    amount = DecimalText(allow_null=True)
+
+    class Meta:
+        ref_name = "RatingStep"
+
+
+class RatedLineSchema(serializers.Serializer[Any]):
+    description = serializers.CharField()
+    dimensions = serializers.DictField(child=serializers.CharField())
+    tier_from = DecimalText(allow_null=True)
+    tier_to = DecimalText(allow_null=True)
+    quantity = DecimalText()
+    unit_price = DecimalText(allow_null=True)
+    flat = DecimalText()
+    unrounded = DecimalText()
+
+    class Meta:
+        ref_name = "RatedLine"
+
+
+class PreviewSchema(serializers.Serializer[Any]):
+    currency = serializers.CharField()
+    amount = DecimalText()
+    amount_minor = serializers.IntegerField()
+    unrounded = DecimalText()
+    quantity = DecimalText()
+    lines = RatedLineSchema(many=True)
+    explain = StepSchema(many=True)
+
+    class Meta:
+        ref_name = "PricePreview"

@@ -1,0 +1,3 @@
+from pricing import urls_plans
+
+urlpatterns = [*urls_plans.urlpatterns]
