@@ -4,7 +4,7 @@ import base64
 import logging
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from billing.stripe.double.call import Call
@@ -93,6 +93,9 @@ class Api:
         headers = {"Request-Id": request_id, "Stripe-Version": VERSION, **more}
         if request.idempotency_key:
             headers |= {"Idempotency-Key": request.idempotency_key, "Original-Request": reply.request_id}
+        if reply.kept and reply.status >= 500:
+            # Stripe says so too: with this key, a retry would only bring the same 500 again.
+            headers["Stripe-Should-Retry"] = "false"
         if replayed:
             headers["Idempotent-Replayed"] = "true"
         return Answer(reply.status, reply.body, headers)
@@ -137,6 +140,7 @@ class Api:
                 reply = self.execute(call, route, ids, expand, fault)
                 if key and not (fault and fault.kind == "error_before_commit" and not fault.saved):
                     self.keys.keep(key, endpoint, pairs, reply, now)
+                    reply = replace(reply, kept=True)
         return reply, False
 
     def execute(

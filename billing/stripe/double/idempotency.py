@@ -24,11 +24,12 @@ KEY_LENGTH_MAX = 255
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer as it was first given."""
+    """An answer as it was first given; ``kept`` where its key gives it again."""
 
     status: int
     body: dict[str, Any]
     request_id: str
+    kept: bool = False
 
 
 class IdempotencyKeys:
@@ -84,7 +85,7 @@ class IdempotencyKeys:
                 f"with. Try using a key other than '{key}' if you meant to execute a different request.",
                 kind="idempotency_error",
             )
-        return Reply(found[0]["status"], json.loads(found[0]["body"]), found[0]["request_id"])
+        return Reply(found[0]["status"], json.loads(found[0]["body"]), found[0]["request_id"], kept=True)
 
     def keep(self, key: str, endpoint: str, pairs: Pairs, reply: Reply, now: int) -> None:
         """Keep an answer, inside the transaction that it answers for."""

@@ -30,6 +30,14 @@ th, td {{ text-align: left; padding: .4rem .6rem; border-bottom: 1px solid #ccc;
 FOOT = "</main></body></html>\n"
 
 
+def page_at(state: State, path: str) -> str | None:
+    """The page at a path; None where there is none."""
+    if path == "/":
+        return index_page(state)
+    collection, _, identity = path.strip("/").partition("/")
+    return invoice_page(state, identity) if collection == "invoice" else None
+
+
 def index_page(state: State) -> str:
     """The newest invoices."""
     invoices = state.page_of("invoice", [], limit=INVOICES_SHOWN)

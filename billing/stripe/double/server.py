@@ -1,9 +1,9 @@
 """The HTTP server: sockets and headers, and nothing of what the answers mean."""
 
 import json
+import re
 import socket
 import threading
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from billing.stripe.double.api import Request
 from billing.stripe.double.control import answer_control
 from billing.stripe.double.errors import Refusal
-from billing.stripe.double.pages import index_page, invoice_page
+from billing.stripe.double.pages import page_at
 
 if TYPE_CHECKING:
     from billing.stripe.double.stripe_double import StripeDouble
@@ -123,17 +123,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_json(status, answer)
 
     def answer_page(self, path: str) -> None:
-        double = self.server.double
-        steps = path.strip("/").split("/")
-        page: Callable[[], str | None] = lambda: None  # noqa: E731
-        if self.command == "GET" and steps == [""]:
-            page = lambda: index_page(double.state)  # noqa: E731
-        elif self.command == "GET" and len(steps) == 2 and steps[0] == "invoice":
-            page = lambda: invoice_page(double.state, steps[1])  # noqa: E731
-        elif self.command == "POST" and len(steps) == 3 and (steps[0], steps[2]) == ("invoice", "pay"):
-            self.pay_and_return(steps[1])
+        pay = re.fullmatch(r"/invoice/(\w+)/pay", path)
+        if self.command == "POST" and pay:
+            self.pay_and_return(pay[1])
             return
-        shown = page()
+        shown = page_at(self.server.double.state, path) if self.command == "GET" else None
         if shown is None:
             self.send(404, b"<!doctype html><title>Not found</title><p>There is no such page.</p>", HTML)
         else:

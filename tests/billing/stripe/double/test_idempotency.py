@@ -70,6 +70,7 @@ def test_a_saved_500_comes_back_for_its_key_until_it_expires(client, double):
         with pytest.raises(stripe.APIError) as failed:
             client.customers.create({"name": "Acme"}, KEY)
         assert failed.value.http_status == 500
+        assert failed.value.headers["Stripe-Should-Retry"] == "false"
     assert len(double.objects("customer")) == 1
 
     double.advance(25 * 3600)

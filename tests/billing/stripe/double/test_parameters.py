@@ -114,9 +114,9 @@ def test_an_answer_has_the_fields_that_the_library_declares(client, customer, ma
     invoice = make_open(700)
     note = client.credit_notes.create({"invoice": invoice.id, "amount": 5})
     item = client.invoice_items.list({"invoice": invoice.id}).data[0]
-    for answer in (customer, invoice, invoice.lines.data[0], note, note.lines, item):
+    for answer in (customer, invoice, invoice.lines.data[0], note, item):
         declared = set(field_names(type(answer)))
-        assert set(answer.to_dict()) - {"total_count"} <= declared
+        assert answer.to_dict().keys() <= declared
         hints = type(answer).__annotations__.items()
         needed = {name for name, hint in hints if "Optional" not in str(hint) and "NoneType" not in str(hint)}
         present = {name for name, value in answer.to_dict().items() if value is not None}
