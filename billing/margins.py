@@ -15,11 +15,12 @@ from django.db import connection, transaction
 
 from billing.models import CustomerDay, Invoice, Subscription
 from billing.periods import CUSTOMER_SCOPE
-from billing.statement import CALLS, Statement, period_statement, spend_statement
+from billing.statement import Statement, period_statement, spend_statement
 from core.due_work import ensure
 from core.money import ZERO, exact, to_stored
 from core.periods import Period, local_date
 from customers.models import Customer
+from metering.usage import CALLS
 
 DAYS_DUE = "margin.days"
 REFRESH_AFTER = timedelta(seconds=15)

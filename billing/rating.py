@@ -24,11 +24,10 @@ from core.periods import Period
 from customers.models import Customer
 from metering.event_paths import token_buckets
 from metering.stored_event import StoredEvent, events_after
-from metering.usage import BucketKey, Sums, add_to_buckets, count_new_values
+from metering.usage import CALLS, BucketKey, Sums, add_to_buckets, count_new_values
 from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution, total
 
 BATCH_EVENTS = 5_000
-CALLS = "calls"
 
 
 def rate_pending(customer_id: int, *, now: datetime, limit: int | None = None) -> int:

@@ -18,7 +18,7 @@ from billing.terms import MeteredCharge, Stretch, stretch_of
 from core.currencies import exponent_of
 from core.money import ZERO, exact
 from core.periods import Period
-from metering.usage import UsageRow, usage_between
+from metering.usage import CALLS, UsageRow, usage_between
 from pricing.engine.invoice import (
     ChargeUsage,
     FloorOutcome,
@@ -29,8 +29,6 @@ from pricing.engine.invoice import (
 )
 from pricing.engine.usage import Usage
 from pricing.plan_terms import PlanTerms
-
-CALLS = "calls"
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,6 @@ def wire() -> None:
     hand_over_subscription_lookup(customers_by_subscription)
     hand_over_meters(known_meter_keys)
     hand_over_arrival(lambda customer, now: take_in_unmatched(customer.key, customer.id, now=now))
-    hand_over_meters(known_meter_keys)
     hand_over_counting(counter_of)
     for handlers in (billing_tasks.HANDLERS, STRIPE_HANDLERS):
         for kind, handler in handlers.items():

@@ -17,6 +17,9 @@ from core.money import CONTEXT, ZERO
 ADDED = ("events", "quantity", "amount", "cost", "lift", "credits", "covered", "prepaid")
 KEY = "customer_id, scope_id, series, hour, dimensions_hash"
 
+# The series of all calls together. A charge's key begins with a letter or digit, so that none is ever taken for it.
+CALLS = "*calls"
+
 
 @dataclass(frozen=True, slots=True)
 class BucketKey:

@@ -46,7 +46,7 @@ def calls_equal_events() -> Iterator[Breach]:
         """
         SELECT p.customer_id, b.events, e.events, b.cost, e.cost FROM billing_ratingposition p
         LEFT JOIN LATERAL (SELECT coalesce(sum(events), 0) AS events, coalesce(sum(cost), 0) AS cost
-            FROM metering_usagebucket u WHERE u.customer_id = p.customer_id AND u.series = 'calls'
+            FROM metering_usagebucket u WHERE u.customer_id = p.customer_id AND u.series = '*calls'
             AND u.scope_id = '00000000-0000-0000-0000-000000000000') b ON true
         LEFT JOIN LATERAL (SELECT count(*) AS events, coalesce(sum(cost), 0) AS cost FROM metering_event v
             WHERE v.customer_id = p.customer_id AND v.seq <= p.rated_seq) e ON true

@@ -7,7 +7,7 @@ class UsageBucket(models.Model):
     """Usage of one hour, one series and one set of dimensions: sums that any period is added up from.
 
     ``scope_id`` says who counts: a subscription's segment, or the nil UUID for the customer's own statistics.
-    ``series`` is the charge counted for, or ``calls``. Hours start on the customer's own full hours, so that local
+    ``series`` is the charge counted for, or ``*calls``. Hours start on the customer's own full hours, so that local
     midnights, also in zones half an hour off, never cut one in two.
     """
 

@@ -10,9 +10,9 @@ from django.db import connection
 
 from core.money import ZERO
 from core.periods import local_midnight
+from metering.usage import CALLS
 
 OWN_STATISTICS = UUID(int=0)
-CALLS = "calls"
 NAMELESS = "not named"
 # What calls are counted by, and what the customer calls it.
 DIMENSIONS: Mapping[str, str] = {
