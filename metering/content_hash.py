@@ -1,6 +1,5 @@
 """The hash that tells a resent event from another one under the same id."""
 
-from collections.abc import Mapping
 from datetime import UTC
 from decimal import Decimal
 from hashlib import blake2b
@@ -8,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from core.money import plain
-from metering.new_event import NewEvent
+from metering.new_event import NewEvent, plain_count
 
 HASH_BYTES = 16
+TEXT_ALONE = frozenset({str})
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -30,8 +29,8 @@ def content_hash(event: NewEvent) -> bytes:
                 event.provider,
                 event.model,
                 event.context,
-                _canonical(event.usage if event.raw is None else event.raw),
-                plain(event.quantity),
+                event.usage_text if event.raw is None else _canonical(event.raw),
+                plain_count(event.quantity),
                 event.status,
                 event.latency_ms,
                 event.hold,
@@ -47,12 +46,17 @@ def content_hash(event: NewEvent) -> bytes:
 def _canonical(value: Any) -> Any:
     """Numbers as plain text, so that ``5``, ``5.0`` and ``"5"`` are one; everything else as it is."""
     kind = type(value)
-    if kind is str or value is None or kind is bool:
-        return value
+    if kind is dict:
+        # Nearly always texts alone, which need no walk.
+        return value if set(map(type, value.values())) <= TEXT_ALONE else _canonical_items(value)
+    if kind is Decimal:
+        return plain_count(value)
     if kind is int:
         return str(value)
-    if kind is Decimal:
-        return plain(value)
-    if isinstance(value, Mapping):
-        return {name: item if type(item) is str else _canonical(item) for name, item in value.items()}
-    return [_canonical(item) for item in value]
+    if kind is list:
+        return [_canonical(item) for item in value]
+    return value
+
+
+def _canonical_items(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: _canonical(item) for name, item in value.items()}

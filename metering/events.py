@@ -74,8 +74,9 @@ def store_events(events: Sequence[NewEvent], *, now: datetime) -> list[Outcome]:
 def store_for_customer(customer_id: int, events: Sequence[NewEvent], *, now: datetime) -> list[Outcome]:
     """Store one customer's events in one transaction; a transaction that lost a race is tried again."""
     digests = [content_hash(event) for event in events]
+    recorded_at = now.isoformat()
     lines = [
-        prepare_line(customer_id, event, digest, now=now)
+        prepare_line(customer_id, event, digest, recorded_at=recorded_at)
         for event, digest in zip(events, digests, strict=True)
     ]
     tries_left = TRIES_MAX

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from core.money import plain
+
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One event in our own shape, whatever door it came through.
@@ -38,6 +40,17 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     incomplete: bool = False
     mapping_version: str = ""
     door: str = "native"
+
+    @property
+    def usage_text(self) -> dict[str, str]:
+        """The buckets as they are stored: plain decimal text."""
+        return {name: plain_count(count) for name, count in self.usage.items()}
+
+
+def plain_count(number: Decimal) -> str:
+    """The number in plain digits; most are whole, and those need no formatting."""
+    written = str(number)
+    return written if written.isdigit() else plain(number)
 
 
 def as_kept(event: NewEvent) -> dict[str, Any]:

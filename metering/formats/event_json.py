@@ -1,4 +1,4 @@
-"""JSON of events, read as strictly as ``core.strict_json`` reads it, and plain bodies several times faster."""
+"""JSON of events, read as strictly as ``core.strict_json`` reads it, plain bodies several times faster."""
 
 import re
 from decimal import Decimal

@@ -52,11 +52,11 @@ SOURCE_DEFAULT = "api"
 FUTURE = timedelta(seconds=limits.EVENT_FUTURE_SECONDS_MAX)
 AGE = timedelta(days=limits.EVENT_AGE_DAYS_MAX)
 ONE = Decimal(1)
+TEXT_ALONE = frozenset({str})
 NO_USAGE = ReportedUsage()
 
 # The form that nearly every client writes; whatever else RFC 3339 allows takes the longer way.
 _COMMON_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}(\d{3})?)?Z", re.ASCII)
-_visible = texts.VISIBLE_ASCII.fullmatch
 
 
 def read_body(body: bytes, content_type: str, *, now: datetime, customer: str | None) -> Reading:
@@ -151,11 +151,10 @@ class _EventFields:
             self.refuse(prefix + name[:80], "unknown_field", f"There is no such field.{hint}")
 
     def id(self, name: str, default: str | None = None, *, most: int = limits.ID_CHARACTERS_MAX) -> str:
-        value = self.data.get(name)
-        return self._id(name, value, default, most)
+        return self.id_of(name, self.data.get(name), default, most)
 
-    def _id(self, name: str, value: Any, default: str | None, most: int) -> str:
-        if type(value) is str and len(value) <= most and _visible(value):
+    def id_of(self, name: str, value: Any, default: str | None, most: int) -> str:
+        if type(value) is str and 0 < len(value) <= most and _visible(value):
             return value
         if value is not None:
             self.refuse(
@@ -258,8 +257,8 @@ class _EventFields:
             if number is not None:
                 rest[name] = number
         if value.get("parent") is not None:
-            rest["parent"] = self._id("run.parent", value["parent"], "", limits.ID_CHARACTERS_MAX)
-        return self._id("run.id", value.get("id"), None, limits.ID_CHARACTERS_MAX), rest
+            rest["parent"] = self.id_of("run.parent", value["parent"], "", limits.ID_CHARACTERS_MAX)
+        return self.id_of("run.id", value.get("id"), None, limits.ID_CHARACTERS_MAX), rest
 
     def properties(self) -> dict[str, Any]:
         value = self.data.get("properties")
@@ -272,7 +271,7 @@ class _EventFields:
             detail = f"It has {len(value)} names; at most {limits.EVENT_PROPERTIES_MAX} fit."
             self.refuse("properties", "too_many", detail)
             return {}
-        if all(type(item) is str for item in value.values()):
+        if set(map(type, value.values())) <= TEXT_ALONE:
             return value
         properties: dict[str, Any] = plain_values(value)
         self.errors.extend(
@@ -297,6 +296,11 @@ class _EventFields:
             for error in refused.errors:
                 self.refuse(error.field, error.code, error.detail)
             return NO_USAGE
+
+
+def _visible(text: str) -> bool:
+    """What ``texts.VISIBLE_ASCII`` says of a text that is not empty, several times faster."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _most_telling(data: Mapping[str, Any], path: str, errors: list[FieldError]) -> tuple[FieldError, ...]:

@@ -1,9 +1,10 @@
 """An event's usage, as its sender reports it: in our buckets, or as the provider's own response."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from core.problems import Invalid
 from metering.formats.event_json import plain_values
@@ -14,8 +15,7 @@ from metering.formats.usage.reply import open_reply
 MODELS_MIXED = "mismatch:models"
 
 
-@dataclass(frozen=True, slots=True)
-class ReportedUsage:
+class ReportedUsage(msgspec.Struct, frozen=True):
     """The disjoint buckets, and what a response told beside them.
 
     ``raw`` keeps the provider's own usage with the surface it was read by, so that it can be read again by
@@ -23,7 +23,7 @@ class ReportedUsage:
     what.
     """
 
-    buckets: dict[str, Decimal] = field(default_factory=dict)
+    buckets: dict[str, Decimal] = {}
     model: str = ""
     context: str = "standard"
     raw: dict[str, Any] | None = None

@@ -1,0 +1,96 @@
+"""A Burnline of its own for one measurement: servers with fsync on, fresh tables, a web server; gone afterwards."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+READY_TIMEOUT_SECONDS = 30.0
+READY_INTERVAL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Where it listens, and an operator's key with every scope."""
+
+    host: str
+    port: int
+    api_key: str
+
+
+@contextmanager
+def running_installation() -> Iterator[Installation]:
+    """Start all of it in an empty folder; Django is set up inside. Call it before anything imports the settings."""
+    var = Path(tempfile.mkdtemp(prefix="burnline-bench-"))
+    port = _free_port()
+    os.environ |= {
+        "BURNLINE_VAR": str(var),
+        "BURNLINE_DEMO": "0",
+        "BURNLINE_PORT": str(port),
+        "BURNLINE_LOG_LEVEL": "WARNING",
+        "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+    }
+    with ExitStack() as ours:
+        ours.callback(shutil.rmtree, var, ignore_errors=True)
+        _start_servers(var, ours)
+        api_key = _prepare()
+        web = subprocess.Popen([sys.executable, *_web_arguments()])
+        ours.callback(web.wait)
+        ours.callback(web.terminate)
+        _wait_until_listening("127.0.0.1", port, web)
+        yield Installation("127.0.0.1", port, api_key)
+
+
+def _start_servers(var: Path, ours: ExitStack) -> None:
+    from config.places import Places
+    from config.servers import owned, start_servers
+
+    places = Places(var)
+    ours.enter_context(owned(places, "bench"))
+    servers = start_servers(
+        places, postgres="DATABASE_URL" not in os.environ, valkey="REDIS_URL" not in os.environ
+    )
+    ours.callback(servers.stop)
+
+
+def _prepare() -> str:
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    from core.clock import now
+    from customers.api_keys import create_api_key
+
+    call_command("migrate", verbosity=0)
+    return create_api_key(name="benchmark", scopes=["ingest", "read", "write"], now=now())[1]
+
+
+def _web_arguments() -> list[str]:
+    from config.up import web_arguments
+
+    return web_arguments()
+
+
+def _wait_until_listening(host: str, port: int, web: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+    while time.monotonic() < deadline and web.poll() is None:
+        try:
+            with socket.create_connection((host, port), timeout=1):
+                return
+        except OSError:
+            time.sleep(READY_INTERVAL_SECONDS)
+    raise RuntimeError("The web server did not start.")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
