@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
@@ -17,6 +18,7 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command, get_commands
 from django.db import connections
+from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.utils import Error as DatabaseError
 
 from config.jobs import beat_command, worker_command
@@ -73,7 +75,20 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         tell("\nStopped before everything ran.")
+    except Exception as error:
+        print(f"\nBurnline cannot start. {keep_traceback(error)}", file=sys.stderr, flush=True)
+        return 1
     return 0
+
+
+def keep_traceback(error: Exception) -> str:
+    """One sentence for what nobody foresaw; the traceback goes to `var/logs/up.log`."""
+    from django.conf import settings
+
+    log = settings.PLACES.logs / "up.log"
+    with log.open("a") as file:
+        traceback.print_exception(error, file=file)
+    return f"{type(error).__name__}: {' '.join(str(error).split())} (all of it: {log})."
 
 
 def run(wish_to_end: threading.Event, watching: list[bool]) -> None:
@@ -143,6 +158,16 @@ def bring_tables_up_to_date() -> str:
     from django.db.migrations.executor import MigrationExecutor
 
     executor = MigrationExecutor(connections["default"])
+    try:
+        executor.loader.check_consistent_history(connections["default"])
+        unknown = set(executor.loader.applied_migrations) - set(executor.loader.disk_migrations)
+    except InconsistentMigrationHistory as error:
+        unknown = {("", str(error))}
+    if unknown:
+        raise StartFailure(
+            "The database was made by another release, whose migrations this one does not have "
+            f"({', '.join(sorted(name for _, name in unknown))}); start that release, or restore a backup."
+        )
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if not plan:
         return "unchanged"
