@@ -1,0 +1,247 @@
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.api.rendering import subscription_json
+from billing.api.schema import (
+    CancelSchema,
+    ChangePlanSchema,
+    NewSubscriptionSchema,
+    SubscriptionSchema,
+)
+from billing.models import Subscription
+from billing.subscriptions import (
+    STARTS,
+    NewSubscription,
+    cancel_subscription,
+    change_plan,
+    plan_version_to_sell,
+    start_subscription,
+    subscription_by_key,
+)
+from core.clock import now
+from core.due_work import run_due
+from core.fields import Fields
+from core.http.credentials import Credential
+from core.http.once import answer_once
+from core.http.pagination import page_of, page_request
+from core.http.queries import query_of
+from core.http.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, page_schema, refusals
+from core.http.views import ApiView, credential_of
+from core.idempotency import Answer
+from core.ids import parse_public_id
+from core.problems import Invalid, NotFound
+from core.times import parse_time
+from customers.customers import customer_by_key
+from customers.models import Customer
+from pricing.plan_terms import PlanTerms
+
+VERSION_MAX = 100_000
+NOW, PERIOD_END = "now", "period_end"
+CUSTOMER = OpenApiParameter("customer", str, description="only this customer's")
+EXAMPLE = OpenApiExample("a subscription", {"customer": "acme", "plan": "pro"}, request_only=True)
+
+
+class SubscriptionsView(ApiView):
+    operator_methods = frozenset({"POST"})
+
+    @extend_schema(
+        tags=["subscriptions"],
+        summary="List subscriptions",
+        operation_id="listSubscriptions",
+        parameters=[*PAGE_PARAMETERS, CUSTOMER],
+        responses={200: page_schema("SubscriptionPage", SubscriptionSchema), **refusals(404, 422)},
+    )
+    def get(self, request: Request) -> Response:
+        query = query_of(request)
+        page, key = page_request(query), query.text("customer", default="")
+        query.done()
+        rows = Subscription.objects.select_related("customer")
+        credential = credential_of(request)
+        if key:
+            rows = rows.filter(customer=customer_by_key(key, credential))
+        elif credential.customer_id is not None:
+            rows = rows.filter(customer_id=credential.customer_id)
+        return Response(page_of(rows, page, order=("customer", "id"), render=subscription_json))
+
+    @extend_schema(
+        tags=["subscriptions"],
+        summary="Start a subscription",
+        description=(
+            "The first period starts at local midnight of the start's day. With `anchor`, an earlier local day, periods "
+            "are counted from that day and the first one is a part of a whole. A fee in advance is invoiced at once."
+        ),
+        operation_id="createSubscription",
+        parameters=[IDEMPOTENCY_KEY],
+        request=NewSubscriptionSchema,
+        responses={201: SubscriptionSchema, **refusals(409, 413, 415, 422)},
+        examples=[EXAMPLE],
+    )
+    def post(self, request: Request) -> Response:
+        query_of(request).done()
+        at = now()
+        new = read_subscription(Fields(request.data), credential_of(request), at)
+
+        def start() -> Answer:
+            return Answer(201, subscription_json(start_subscription(new, now=at)))
+
+        response = answer_once(request, start, now=at, customer_id=new.customer.id)
+        run_due(at, customer_id=new.customer.id, kinds=[STARTS])
+        return response
+
+
+class SubscriptionView(ApiView):
+    @extend_schema(
+        tags=["subscriptions"],
+        summary="Read a subscription",
+        operation_id="getSubscription",
+        parameters=[CUSTOMER],
+        responses={200: SubscriptionSchema, **refusals(404, 422)},
+    )
+    def get(self, request: Request, key: str) -> Response:
+        return Response(subscription_json(_subscription(request, key)))
+
+
+class ChangeView(ApiView):
+    operator_methods = frozenset({"POST"})
+
+    @extend_schema(
+        tags=["subscriptions"],
+        summary="Change the plan",
+        description=(
+            "`at` is `now`, `period_end` or a time in the open period or later. Usage before it is rated by the old "
+            "version, usage from it on by the new one; the fee is shared by the plan's proration."
+        ),
+        operation_id="changeSubscription",
+        parameters=[IDEMPOTENCY_KEY, CUSTOMER],
+        request=ChangePlanSchema,
+        responses={200: SubscriptionSchema, **refusals(404, 409, 413, 415, 422)},
+    )
+    def post(self, request: Request, key: str) -> Response:
+        subscription, at = _subscription(request, key), now()
+        fields = Fields(request.data)
+        plan = fields.key("plan")
+        number = fields.integer("version", None, least=1, most=VERSION_MAX)
+        moment = read_moment(fields, subscription, at, default=NOW)
+        fields.done()
+        version = plan_version_to_sell(plan, number)
+
+        def change() -> Answer:
+            change_plan(subscription, version, at=moment, now=at)
+            return Answer(200, subscription_json(subscription))
+
+        return answer_once(request, change, now=at, customer_id=subscription.customer_id)
+
+
+class CancelView(ApiView):
+    operator_methods = frozenset({"POST"})
+
+    @extend_schema(
+        tags=["subscriptions"],
+        summary="End a subscription",
+        description="`at` is `period_end` (if absent), `now`, or a time in the open period or later.",
+        operation_id="cancelSubscription",
+        parameters=[IDEMPOTENCY_KEY, CUSTOMER],
+        request=CancelSchema,
+        responses={200: SubscriptionSchema, **refusals(404, 409, 413, 415, 422)},
+    )
+    def post(self, request: Request, key: str) -> Response:
+        subscription, at = _subscription(request, key), now()
+        fields = Fields(request.data)
+        moment = read_moment(fields, subscription, at, default=PERIOD_END)
+        fields.done()
+
+        def cancel() -> Answer:
+            cancel_subscription(subscription, at=moment, now=at)
+            return Answer(200, subscription_json(subscription))
+
+        return answer_once(request, cancel, now=at, customer_id=subscription.customer_id)
+
+
+def read_subscription(fields: Fields, credential: Credential, at: datetime) -> NewSubscription:
+    """A new subscription from its JSON. Raises ``Invalid`` with every field that is wrong."""
+    customer_key = fields.path_id("customer")
+    plan = fields.key("plan")
+    number = fields.integer("version", None, least=1, most=VERSION_MAX)
+    key = fields.path_id("key") if fields.has("key") else ""
+    starts_at = fields.time("starts_at", at)
+    ends_at = fields.time("ends_at", None)
+    anchor: date | None = fields.parsed("anchor", _day, None, code="date", stand_in=None)
+    overrides = fields.raw("overrides") or {}
+    if ends_at is not None and ends_at <= starts_at:
+        fields.refuse("ends_at", "too_early", "It must lie after the start.")
+    fields.done()
+    PlanTerms.overrides(overrides)
+    customer = _customer_of(customer_key, credential)
+    return NewSubscription(
+        customer=customer,
+        plan_version=plan_version_to_sell(plan, number),
+        key=key or _free_key(customer),
+        starts_at=starts_at,
+        anchor=anchor,
+        ends_at=ends_at,
+        overrides=overrides,
+    )
+
+
+def _customer_of(key: str, credential: Credential) -> Customer:
+    try:
+        return customer_by_key(key, credential)
+    except NotFound as absent:
+        raise Invalid.one("customer", "unknown_customer", f"{absent.detail} Create it first.") from None
+
+
+def _free_key(customer: Customer) -> str:
+    """The customer's own key for its first subscription, numbered ones for the next."""
+    taken = set(Subscription.objects.filter(customer=customer).values_list("key", flat=True))
+    number = len(taken) + 1
+    key = customer.key
+    while key in taken:
+        key = f"{customer.key}-{number}"
+        number += 1
+    return key
+
+
+def _day(value: Any) -> date:
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError("Write a day: 2026-01-31.") from None
+
+
+def read_moment(fields: Fields, subscription: Subscription, at: datetime, *, default: str) -> datetime:
+    """When something takes effect: ``now``, ``period_end`` or a time."""
+    known = {NOW: at, PERIOD_END: subscription.period_end}
+
+    def moment(value: Any) -> datetime:
+        return known[value] if value in known else parse_time(value)
+
+    found: datetime = fields.parsed("at", moment, known[default], code="time", stand_in=at)
+    return found
+
+
+def _subscription(request: Request, key: str) -> Subscription:
+    query = query_of(request)
+    customer_key = query.text("customer", default="")
+    query.done()
+    credential = credential_of(request)
+    rows = Subscription.objects.select_related("customer")
+    if customer_key:
+        return subscription_by_key(customer_by_key(customer_key, credential).id, key)
+    if credential.customer_id is not None:
+        return subscription_by_key(credential.customer_id, key)
+    found = list(rows.filter(id=_uuid(key)) if key.startswith("sub_") else rows.filter(key=key)[:2])
+    if not found:
+        raise NotFound(f"There is no subscription {key[:80]!r}.")
+    if len(found) > 1:
+        detail = "Several customers have a subscription with this key; add ?customer=, or use the id."
+        raise Invalid.one("customer", "required", detail)
+    return found[0]
+
+
+def _uuid(key: str) -> UUID:
+    return parse_public_id("sub", key)
