@@ -18,3 +18,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     *(path("", include(f"{room}.urls")) for room in ROOMS if find_spec(f"{room}.urls")),
 ]
+
+handler404 = "core.http.unknown.not_found"
+handler500 = "core.http.unknown.failed"

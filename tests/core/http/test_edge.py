@@ -4,11 +4,13 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 
 from core import limits
@@ -162,3 +164,39 @@ def test_the_last_use_of_a_key_is_noted(db: None) -> None:
     key, plaintext = create_api_key(name="test", scopes=["read"], now=datetime.now(UTC))
     Client().get("/v1/customers", headers={"Authorization": f"Bearer {plaintext}"})
     assert ApiKey.objects.get(pk=key.pk).last_used_at is not None
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/customers/", "/v1/customers/a/b/c", "/api/v1/nothing"])
+def test_an_address_without_a_view_is_a_problem_not_a_page(db: None, path: str) -> None:
+    response = Client().get(path)
+    assert response.status_code == 404
+    assert response["Content-Type"] == "application/problem+json"
+
+
+def test_a_bug_of_ours_is_told_as_a_problem(operator_api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("customers.api.customers_seen_by", fail)
+    response = operator_api.get("/v1/customers")
+    assert response.status_code == 500
+    assert response.json()["code"] == "internal_error"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_equal_requests_at_the_same_moment_have_one_effect(api_with_key: Callable[..., Any]) -> None:
+    api = api_with_key()
+    start = Barrier(8)
+
+    def ask() -> tuple[int, bool]:
+        try:
+            start.wait()
+            response = api.post("/v1/customers", BODY, idempotency_key="k1")
+            return response.status_code, "Idempotent-Replay" in response
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = [future.result() for future in [threads.submit(ask) for _ in range(8)]]
+    assert sorted(answers) == [(201, False)] + [(201, True)] * 7
+    assert Customer.objects.count() == 1
