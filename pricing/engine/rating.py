@@ -67,8 +67,8 @@ def rate_charge(
     >>> from pricing.engine.charge import parse_charge
     >>> calls = parse_charge({"key": "calls", "meter": "calls", "model": "per_unit", "unit_price": "0.005"})
     >>> rated = rate_charge(calls, [Usage(quantity=Decimal(3))], exponent=2)
-    >>> rated.amount_unrounded, rated.amount_minor
-    (Decimal('0.015'), 2)
+    >>> shown(rated.amount_unrounded), rated.amount_minor
+    ('0.015', 2)
     """
     rated = rate_unrounded(charge, usage, share=share, before=before)
     minor, step = rounding(rated.amount_unrounded, rated.billed_before, exponent)
