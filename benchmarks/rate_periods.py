@@ -1,0 +1,93 @@
+"""How long the engine takes to rate a period: 10,000 customers with 5 charges each, and to price their events.
+
+Run it with ``python -m benchmarks.rate_periods``. It needs no database.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from time import perf_counter
+
+from core.periods import Share
+from pricing.engine.charge import Charge, parse_charge
+from pricing.engine.invoice import ChargeUsage, Fee, MarginFloor, PeriodInput, rate_period
+from pricing.engine.usage import EventFacts, Usage, contribution
+
+CUSTOMERS = 10_000
+EVENTS = 100_000
+
+CHARGES = [
+    {"model": "per_unit", "unit_price": "0.00001", "included": "100000", "margin_floor": "0.30"},
+    {
+        "model": "graduated",
+        "tiers": [
+            {"up_to": "1000000", "unit_price": "0"},
+            {"up_to": "10000000", "unit_price": "0.00001"},
+            {"up_to": None, "unit_price": "0.000008"},
+        ],
+        "minimum": "5",
+        "maximum": "500",
+    },
+    {"model": "package", "package_size": "1000", "package_price": "0.5"},
+    {
+        "model": "matrix",
+        "dimensions": ["model", "kind"],
+        "cells": [
+            {"match": {"model": f"model-{n}", "kind": kind}, "unit_price": f"0.00000{n}"}
+            for n in range(1, 4)
+            for kind in ("input", "output")
+        ],
+    },
+    {"model": "cost_plus", "markup": "0.20", "discount_percent": "10"},
+]
+
+
+def charges() -> list[Charge]:
+    return [parse_charge({"key": f"c{n}", "meter": "m"} | fields) for n, fields in enumerate(CHARGES)]
+
+
+def period_of(customer: int, plan: list[Charge]) -> PeriodInput:
+    quantity, cost = Decimal(customer * 977), Decimal(customer) / 1000
+    cells = [
+        Usage({"model": f"model-{n}", "kind": kind}, quantity, customer, cost=cost)
+        for n in range(1, 4)
+        for kind in ("input", "output")
+    ]
+    whole = [Usage(quantity=quantity, events=customer, cost=cost)]
+    return PeriodInput(
+        currency_exponent=2,
+        charges=[
+            ChargeUsage(charge, cells if charge.model.name == "matrix" else whole, share=Share(30, 31))
+            for charge in plan
+        ],
+        fees=[Fee(Decimal("49.00"), Share(30, 31))],
+        commitment=Decimal(100),
+        subscription_discount_percent=Decimal(5),
+        margin_floor=MarginFloor(Decimal("0.40"), "bill"),
+        cost_total=cost * 5,
+        tax_rate=Decimal("0.19"),
+    )
+
+
+def rate_all() -> str:
+    plan = charges()
+    total = sum(rate_period(period_of(customer, plan)).total_minor for customer in range(CUSTOMERS))
+    return f"{CUSTOMERS:,} customers × {len(plan)} charges, total {total:,}"
+
+
+def price_events() -> str:
+    charge = charges()[0]
+    facts = EventFacts(Decimal(1200), cost=Decimal("0.0118"))
+    for _ in range(EVENTS):
+        contribution(charge, facts)
+    return f"{EVENTS:,} events"
+
+
+def timed(what: Callable[[], str]) -> None:
+    start = perf_counter()
+    label = what()
+    print(f"{what.__name__}: {perf_counter() - start:.2f} s for {label}")
+
+
+if __name__ == "__main__":
+    timed(rate_all)
+    timed(price_events)
