@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from billing.invoices import STRIPE_SYNC, record_payment
+from billing.invoices import PAYMENT_TERM, STRIPE_SYNC, record_payment
 from billing.models import Invoice, InvoiceLine, StripeObject
 from billing.stripe.calls import PREFIX, Refused, call_stripe
 from billing.stripe.client import stripe_client, stripe_is_set_up
@@ -16,8 +16,15 @@ WEBHOOK_DUE = "stripe.webhook"
 LINES_MAX = 250  # Stripe takes no more on one invoice
 LINES_A_CALL = 100
 DESCRIPTION_MAX = 500
+# What Stripe charges at least, in minor units; other currencies are taken to be like the dollar.
+LEAST_CHARGE_MINOR = {"USD": 50, "EUR": 50, "GBP": 30, "JPY": 50, "CHF": 50, "CAD": 50, "AUD": 50, "INR": 50}
 METADATA_INVOICE = f"{PREFIX}_invoice"
 METADATA_CUSTOMER = f"{PREFIX}_customer"
+
+
+def least_charge_minor(currency: str) -> int:
+    """The least amount that Stripe charges, in minor units."""
+    return LEAST_CHARGE_MINOR.get(currency, 50)
 
 
 def sync_invoice(work: Work, now: datetime) -> datetime | None:
@@ -30,12 +37,10 @@ def sync_invoice(work: Work, now: datetime) -> datetime | None:
         if link is not None and link.state != "void":
             _void(invoice, link, now)
         return None
-    if (
-        invoice.status == Invoice.Status.DRAFT
-        or not invoice.due_minor
-        or (link and link.state in ("finalized", "paid"))
-    ):
+    if invoice.status == Invoice.Status.DRAFT or (link is not None and link.state in ("finalized", "paid")):
         return None
+    if invoice.due_minor < least_charge_minor(invoice.currency):
+        return None  # Stripe would call it paid and ask for the amount another time
     try:
         _send(invoice, now)
     except Refused as refusal:
@@ -65,7 +70,7 @@ def _send(invoice: Invoice, now: datetime) -> None:
             {"lines": chunk},
             lambda params, key: client.v1.invoices.add_lines(stripe_id, params, {"idempotency_key": key}),
             now=now,
-            found=lambda: stripe_id if _has_lines(stripe_id, len(lines)) else None,
+            found=lambda: stripe_id if _lines_there(stripe_id) > start else None,
         )
     _compare(invoice, stripe_id, link)
     call_stripe(
@@ -124,12 +129,18 @@ def find_invoice(invoice: Invoice, customer_id: str) -> str | None:
 
 
 def _invoice_request(invoice: Invoice, customer_id: str) -> dict[str, Any]:
+    # Stripe sends an invoice to those who have an address, and charges what is on file for the others.
+    sent = bool(invoice.snapshot["customer"]["email"])
+    collection = (
+        {"collection_method": "send_invoice", "days_until_due": PAYMENT_TERM.days}
+        if sent
+        else {"collection_method": "charge_automatically"}
+    )
     return {
         "customer": customer_id,
         "currency": invoice.currency.lower(),
         "auto_advance": False,
-        "collection_method": "send_invoice",
-        "days_until_due": 14,
+        **collection,
         "pending_invoice_items_behavior": "exclude",
         "number": invoice.number,
         "metadata": {
@@ -172,9 +183,10 @@ def _line(description: str, amount_minor: int, row: InvoiceLine | None) -> dict[
     return line
 
 
-def _has_lines(stripe_id: str, count: int) -> bool:
+def _lines_there(stripe_id: str) -> int:
+    """How many lines the draft has there. A chunk is added whole or not at all, so more than came before is this one."""
     listed = stripe_client().v1.invoices.line_items.list(stripe_id, {"limit": 100})
-    return sum(1 for _ in listed.auto_paging_iter()) >= count
+    return sum(1 for _ in listed.auto_paging_iter())
 
 
 def _compare(invoice: Invoice, stripe_id: str, link: StripeObject) -> None:
@@ -224,10 +236,15 @@ def reconcile(work: Work, now: datetime) -> datetime | None:
     theirs = stripe_client().v1.invoices.retrieve(work.key)
     if theirs.status == "paid" and link.state != "paid":
         invoice = Invoice.objects.get(customer_id=work.customer_id, id=UUID(link.ours))
+        if theirs.amount_paid != invoice.due_minor - invoice.paid_minor:
+            # Paid there may mean moved to a balance: only money that came is booked.
+            raise Park(
+                f"Stripe received {theirs.amount_paid} for {invoice.number}; {invoice.due_minor} were due."
+            )
         record_payment(
             work.customer_id,
             invoice.id,
-            amount_minor=invoice.due_minor - invoice.paid_minor,
+            amount_minor=theirs.amount_paid,
             reference=f"stripe:{work.key}",
             now=now,
         )
