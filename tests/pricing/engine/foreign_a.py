@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from core.money import allocate, plain, tax_minor
-from core.periods import Interval, Period, Share, day_share, local_date, local_midnight, termination_edge
+from core.periods import Period, Share, day_share, local_date, local_midnight, termination_edge
 from pricing.engine.charge import Charge, parse_charge
 from pricing.engine.invoice import ChargeUsage, Fee, PeriodInput, rate_period
 from pricing.engine.rating import RatedCharge, rate_charge
@@ -89,18 +89,14 @@ def grouped_dynamic(case: Case) -> Answer:
     return {"groups": minor, "amount_cents": sum(minor.values())}
 
 
-LENGTHS: dict[str, tuple[Interval, int]] = {
-    "weekly": ("week", 7),
-    "monthly": ("month", 1),
-    "quarterly": ("month", 3),
-}
+MONTHS = {"monthly": 1, "quarterly": 3}
 
 
 def calendar_period(day: date, interval: str, zone: str) -> Period:
     if interval == "weekly":
         first = day - timedelta(days=day.weekday())
         return Period(local_midnight(first, zone), local_midnight(first + timedelta(days=7), zone))
-    months = LENGTHS[interval][1]
+    months = MONTHS[interval]
     first = date(day.year, (day.month - 1) // months * months + 1, 1)
     year, month = divmod(first.month - 1 + months, 12)
     return Period(local_midnight(first, zone), local_midnight(date(first.year + year, month + 1, 1), zone))

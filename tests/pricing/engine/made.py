@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
-from pricing.engine.charge import Charge, parse_charge
+from pricing.engine.charge import Charge
 from pricing.engine.usage import EventFacts, Usage, contributions
 
 # Each law is tried on every model, so a few examples of each make many of the law.
@@ -165,7 +165,3 @@ def facts(event: dict[str, Any]) -> EventFacts:
 
 def used(charge: Charge, events: list[dict[str, Any]]) -> list[Usage]:
     return contributions(charge, [facts(event) for event in events])
-
-
-def parsed(charge: dict[str, Any]) -> Charge:
-    return parse_charge(charge)
