@@ -84,6 +84,8 @@ def guarded(
     if account is not None and os.geteuid() == 0:
         wrapped += [f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"]
         if not all(account.reaches(path) for path in (Path(plain[0]), *paths)):
+            # initdb looks for its binaries by access(), which heeds the right only with this bit set.
+            wrapped += ["--securebits=+no_setuid_fixup"]
             wrapped += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     return [*wrapped, "--", *plain]
 

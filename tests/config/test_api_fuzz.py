@@ -5,12 +5,17 @@ always one that the schema tells of.
 """
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
-from schemathesis import Case
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck, given, settings
+from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -25,17 +30,34 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 pytestmark = pytest.mark.slow
 
 
+def operations() -> list[Any]:
+    schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(public=True)).include(
+        path_regex=PATHS
+    )
+    schema.app = get_wsgi_application()
+    found = (result.ok() for result in schema.get_all_operations())
+    return [pytest.param(operation, id=operation.label) for operation in found]
+
+
 @pytest.fixture
-def schema(db: None) -> Any:
-    from config.wsgi import application
+def one_connection(db: None) -> Iterator[None]:
+    """The end of a request would close the connection that holds the test's own transaction."""
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in signals:
+        signal.connect(close_old_connections)
 
-    return schemathesis.openapi.from_wsgi("/v1/schema", application).include(path_regex=PATHS)
 
+@pytest.mark.parametrize("mode", list(GenerationMode))
+@pytest.mark.parametrize("operation", operations())
+def test_every_answer_is_one_that_the_schema_tells_of(
+    operation: Any, mode: GenerationMode, one_connection: None, operator_api: Any
+) -> None:
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    def ask(case: Case) -> None:
+        case.call_and_validate(headers=operator_api.headers, checks=CHECKS)
 
-api = schemathesis.pytest.from_fixture("schema")
-
-
-@api.parametrize()
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_one_that_the_schema_tells_of(case: Case, operator_api: Any) -> None:
-    case.call_and_validate(headers=operator_api.headers, checks=CHECKS)
+    ask()

@@ -1,6 +1,7 @@
 """The embedded servers: they start, answer, stop, and clean up after a death."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import redis
 from django.db import connection
 
+from config import postgres as postgres_module
 from config import servers as servers_module
 from config.places import SOCKET_FOLDER_BYTES_MAX, Places
 from config.processes import StartFailure
@@ -184,3 +186,21 @@ def test_a_postgres_that_cannot_start_gives_its_reason(places: Places) -> None:
         (places.postgres / "postgresql.conf").write_text("max_wal_size = lots\n")
         with pytest.raises(StartFailure, match="Postgres did not start: .*postgresql.conf.*all of it: "):
             start_servers(places, valkey=False, durable=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run under another account")
+def test_as_root_it_runs_unprivileged_even_below_folders_closed_to_others(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    package = postgres_module.BINARIES.parents[1]
+    for name in (package.name, f"{package.name}.libs"):
+        shutil.copytree(package.parent / name, closed / name, ignore=shutil.ignore_patterns("include"))
+    monkeypatch.setattr(postgres_module, "BINARIES", closed / package.name / "pginstall" / "bin")
+    with owned(places, "test"):
+        servers = start_servers(places, valkey=False, durable=False)
+        assert servers.postgres is not None
+        assert psutil.Process(servers.postgres.pid).uids().effective != 0
+        assert ask(places, "SELECT 1") == 1
+        servers.stop()
