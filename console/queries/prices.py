@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from django.db import connection
 from django.db.models import Q, QuerySet
@@ -27,7 +26,8 @@ class UnpricedModel:
 
 def price_rows(words: str, provider: str, layer: str, at: datetime, past: bool) -> QuerySet[PriceRow]:
     """Rows of the price book; without ``past`` only those that hold at ``at`` or will."""
-    rows = PriceRow.objects.select_related("snapshot")
+    # A snapshot holds a whole price list; a row shows its name.
+    rows = PriceRow.objects.select_related("snapshot").defer("snapshot__content", "snapshot__diff")
     if words:
         rows = rows.filter(Q(model__icontains=words) | Q(provider__icontains=words) | Q(unit=words))
     if provider:
@@ -46,7 +46,7 @@ def providers() -> list[str]:
 def staged_snapshots() -> list[PriceSnapshot]:
     """Imports that wait for a person."""
     rows = PriceSnapshot.objects.filter(status=PriceSnapshot.Status.STAGED)
-    return list(rows.defer("content").order_by("-taken_at", "id"))
+    return list(rows.defer("content", "diff").order_by("-taken_at", "id"))
 
 
 def unpriced_models() -> list[UnpricedModel]:
@@ -74,6 +74,3 @@ def unpriced_count(limit: int = 10_000) -> int:
         )
         return int(cursor.fetchone()[0])
 
-
-def per_million(price: Decimal) -> Decimal:
-    return price.scaleb(6)

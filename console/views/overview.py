@@ -10,7 +10,8 @@ from console.queries.prices import unpriced_count
 from console.queries.work import parked_count, parked_work
 from core.clock import now as present
 from core.pages import charts
-from core.pages.figures import money_text, percent
+from core.pages.figures import axis_money, money_text, percent
+from core.pages.hues import Hue
 from core.pages.tables import chips_for
 from core.pages.times import day, short_day
 
@@ -69,7 +70,8 @@ def money_chart(days: list[EarnedDay], currency: str) -> charts.BarChart:
         title="Revenue by day: provider cost, and what was kept",
         columns=[(short_day(item.day), day(item.day), parts(item.earned)) for item in days],
         label=lambda value: money_text(value, currency),
-        names=(COST, KEPT),
+        axis=lambda value: axis_money(value, currency),
+        hues={COST: Hue(None), KEPT: Hue(1)},
     )
 
 

@@ -29,7 +29,7 @@ COLUMNS = (
     Column("layer", "Source", low=True),
 )
 HEAD = ("provider", "model", "unit", "context", "region", "input_over", "price", "is_percent", "currency")
-DEFAULT = "model"
+DEFAULT = "provider"
 
 
 @staff_page
@@ -45,7 +45,7 @@ def prices(request: HttpRequest) -> HttpResponseBase:
     if wants_csv(request):
         return _csv(found.order_by(*order_fields(*ordering(request, COLUMNS, DEFAULT))))
     names = providers()
-    layers = [("", "All sources"), *((str(value), label) for value, label in PriceRow.Layer.choices)]
+    layers = [("", "All sources"), *((str(value), label.capitalize()) for value, label in PriceRow.Layer.choices)]
     context = {
         "listing": listing(request, COLUMNS, found, default=DEFAULT, chips=chips_for(request, "layer", layers)),
         "past": chips_for(request, "past", [("", "In force and to come"), ("1", "Past too")]),

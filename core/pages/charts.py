@@ -117,18 +117,19 @@ def stacked_bars(
     label: Label,
     href: Callable[[int], str] | None = None,
     ahead_from: int | None = None,
-    names: Sequence[str] = (),
+    axis: Label | None = None,
+    hues: Mapping[str, Hue] | None = None,
 ) -> BarChart:
     """Bars over time, each split by name. ``columns`` are (short label, full label, name → value).
 
-    The eight largest names keep their own color, the largest at the bottom, unless ``names`` gives another order; the
-    rest is added up as "Other". Columns from ``ahead_from`` on are
-    forecast and drawn lighter.
+    The eight largest names keep their own color, the largest at the bottom; the rest is added up as
+    "Other". ``hues`` gives names an order and colors of their own. ``axis`` labels the grid where ``label`` says more
+    than a grid needs. Columns from ``ahead_from`` on are forecast and drawn lighter.
     """
-    names, columns = (names, columns) if names else _largest(columns)
-    hues = hues_of(names)
+    names, columns = (list(hues), columns) if hues else _largest(columns)
+    hues = hues or hues_of(names)
     totals = [sum((max(value, ZERO) for value in values.values()), ZERO) for _, _, values in columns]
-    top, y_ticks = _scale(max(totals, default=ZERO), label)
+    top, y_ticks = _scale(max(totals, default=ZERO), axis or label)
     step = CONTEXT.divide(Decimal(100), Decimal(max(len(columns), 1)))
     drawn = []
     for n, (_, full, values) in enumerate(columns):
@@ -174,7 +175,10 @@ def line(
 ) -> LineChart:
     """A line over time; ``points`` are (short label, full label, value or None where nothing is known)."""
     known = [value for _, _, value in points if value is not None]
-    high = max([*known, *([floor] if floor is not None else []), *([highest] if highest is not None else [])], default=ZERO)
+    high = max(
+        [*known, *([floor] if floor is not None else []), *([highest] if highest is not None else [])],
+        default=ZERO,
+    )
     low = min([*known, lowest])
     top, bottom, y_ticks = _scale_between(low, high, label)
     across = Decimal(max(len(points) - 1, 1))
@@ -188,7 +192,11 @@ def line(
     runs = _runs(points)
     floor_y = y_of(floor) if floor is not None else None
     under = tuple(
-        area for run in runs if floor_y is not None for area in [_area_under(run, x_of, y_of, floor_y)] if area
+        area
+        for run in runs
+        if floor_y is not None
+        for area in [_area_under(run, x_of, y_of, floor_y)]
+        if area
     )
     return LineChart(
         title=title,

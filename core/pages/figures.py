@@ -106,6 +106,19 @@ def money_text(number: Decimal, currency: str) -> str:
     return f"{sign}{symbol}{gap}{amount(abs(number), currency)}"
 
 
+def axis_money(number: Decimal, currency: str) -> str:
+    """For the grid of a chart: no idle zeros, and K, M, B from ten thousand on.
+
+    >>> axis_money(Decimal(40), "USD"), axis_money(Decimal("2.50"), "USD"), axis_money(Decimal(20000), "EUR")
+    ('$40', '$2.50', '€20\u202fK')
+    """
+    if abs(number) < COMPACT_FROM:
+        text = money_text(number, currency)
+        return text.removesuffix(f".{'0' * places_of(currency)}")
+    symbol = money_text(Decimal(0), currency).partition("0")[0]
+    return f"{MINUS if number < 0 else ''}{symbol}{compact(abs(number))}"
+
+
 def rough_money(number: Decimal, currency: str) -> str:
     """For forecasts: whole units from a hundred on, because more digits would promise more than is known.
 

@@ -50,4 +50,3 @@ def _lines(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[str]
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
-

@@ -108,7 +108,9 @@ def heads_for(request: HttpRequest, columns: Sequence[Column], default: str) -> 
         if column.order:
             here = current is column
             turned = not downward if here else column.descending_first
-            href = address(request, {"sort": f"{'-' if turned else ''}{column.key}", "page": None, "format": None})
+            href = address(
+                request, {"sort": f"{'-' if turned else ''}{column.key}", "page": None, "format": None}
+            )
             direction = ("descending" if downward else "ascending") if here else ""
         heads.append(Head(column.label, column.number, column.low, href, direction))
     return tuple(heads)
@@ -174,7 +176,10 @@ def prepared_listing(
 
 
 def chips_for(
-    request: HttpRequest, name: str, choices: Iterable[tuple[str, str]], counts: Mapping[str, int] | None = None
+    request: HttpRequest,
+    name: str,
+    choices: Iterable[tuple[str, str]],
+    counts: Mapping[str, int] | None = None,
 ) -> tuple[Chip, ...]:
     """Chips that set the parameter ``name``; the choice with an empty value takes the filter away."""
     current = request.GET.get(name, "")
@@ -191,7 +196,9 @@ def chips_for(
 
 def kept(query: QueryDict) -> tuple[tuple[str, str], ...]:
     """The parameters that a search form carries along, so that searching keeps filters and order."""
-    return tuple((name, value) for name, value in query.items() if name not in ("q", "page", "format", "before"))
+    return tuple(
+        (name, value) for name, value in query.items() if name not in ("q", "page", "format", "before")
+    )
 
 
 def _page_number(request: HttpRequest) -> int:

@@ -9,7 +9,8 @@ from django.db import connection
 from billing.credits import active_at, burn_order
 from billing.models import CreditGrant, SubscriptionSegment
 from core.money import ZERO
-from portal.queries.usage import CALLS, OWN_STATISTICS
+from metering.usage import CALLS
+from portal.queries.usage import OWN_STATISTICS
 from pricing.models import BurnTable, BurnTableVersion
 
 ENDED_MAX = 50
@@ -47,13 +48,29 @@ class Credits:
 
 
 @dataclass(frozen=True)
+class RateRow:
+    """One rate as a reader finds it: for which calls, for which kind of use, how many credits for how many."""
+
+    calls: str
+    kind: str
+    credits: Decimal
+    per: Decimal
+
+
+@dataclass(frozen=True)
+class RateVersion:
+    version: BurnTableVersion
+    rows: tuple[RateRow, ...]
+
+
+@dataclass(frozen=True)
 class Rates:
     """A burn table: the version in force, those that were, and those announced."""
 
     table: BurnTable
-    current: BurnTableVersion | None
-    upcoming: tuple[BurnTableVersion, ...]
-    past: tuple[BurnTableVersion, ...]
+    current: RateVersion | None
+    upcoming: tuple[RateVersion, ...]
+    past: tuple[RateVersion, ...]
 
 
 def credits_of(customer_id: int, now: datetime) -> Credits:
@@ -101,12 +118,32 @@ def rates_of(customer_id: int, now: datetime) -> list[Rates]:
         found.append(
             Rates(
                 table,
-                begun[-1] if begun else None,
-                tuple(version for version in versions if version.effective_at > now),
-                tuple(reversed(begun[:-1])),
+                _readable(begun[-1]) if begun else None,
+                tuple(_readable(version) for version in versions if version.effective_at > now),
+                tuple(_readable(version) for version in reversed(begun[:-1])),
             )
         )
     return found
+
+
+def _readable(version: BurnTableVersion) -> RateVersion:
+    rows = []
+    for rate in version.rates:
+        match = dict(rate["match"])
+        kinds = match.pop("token_kind", "call")
+        rows.append(
+            RateRow(
+                ", ".join(_either(wanted) for wanted in match.values()) or "everything else",
+                _either(kinds).replace("_", " "),
+                Decimal(rate["credits"]),
+                Decimal(rate["per"]),
+            )
+        )
+    return RateVersion(version, tuple(rows))
+
+
+def _either(wanted: str | list[str]) -> str:
+    return wanted if isinstance(wanted, str) else " or ".join(wanted)
 
 
 def _tables_of(terms: dict[str, object]) -> list[str]:
