@@ -10,4 +10,4 @@ def empty(request: HttpRequest) -> HttpResponse:
     return HttpResponse("{}", content_type="application/json")
 
 
-urlpatterns = [path("bench/empty", empty), path("", include("metering.urls"))]
+urlpatterns = [path("bench/empty", empty), path("", include("config.urls"))]

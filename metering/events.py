@@ -23,6 +23,7 @@ from metering.customer_lookup import (
 )
 from metering.event_conflicts import Contradiction, keep_conflicts
 from metering.event_rows import COPY, copy_data, prepare_line
+from metering.models import UnmatchedEvent
 from metering.new_event import NewEvent
 from metering.nudges import hand_over_nudge, nudge
 from metering.outcomes import Outcome
@@ -36,6 +37,7 @@ __all__ = [
     "hand_over_nudge",
     "hand_over_subscription_lookup",
     "store_events",
+    "take_in_all_unmatched",
     "take_in_unmatched",
 ]
 
@@ -102,6 +104,16 @@ def take_in_unmatched(customer_key: str, customer_id: int, *, now: datetime) -> 
         return store_for_customer(customer_id, events, now=now)
 
     return match_unmatched(customer_key, store, now=now)
+
+
+def take_in_all_unmatched(*, now: datetime) -> int:
+    """Take in what still waits for customers that exist by now; for the sweep.
+
+    An event can just miss its customer: looked up before the customer's commit and kept as unmatched after it.
+    """
+    waiting = UnmatchedEvent.objects.filter(matched_at=None).values_list("customer_key", flat=True).distinct()
+    known = customer_ids(waiting, subscriptions=True)
+    return sum(take_in_unmatched(key, customer_id, now=now) for key, customer_id in sorted(known.items()))
 
 
 def sqlstate(error: DatabaseError) -> str:

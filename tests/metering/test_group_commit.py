@@ -1,0 +1,97 @@
+"""Lone events share commits, and the queue before them has an end."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from core import limits
+from core.problems import Unavailable
+from metering.formats.native import read_event
+from metering.group_commit import GroupCommit
+from metering.outcomes import Outcome
+
+NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+
+
+def event(number: int) -> Any:
+    return read_event({"id": f"e{number}", "customer": "acme", "type": "t"}, now=NOW)
+
+
+class Database:
+    """Stands in for the database: holds every write until it is let go, and counts them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.entered = threading.Semaphore(0)
+        self.let_go = threading.Event()
+        self.groups: list[int] = []
+        self.error: Exception | None = None
+        monkeypatch.setattr("metering.group_commit.store_events", self.store)
+
+    def store(self, events: Any, *, now: datetime) -> list[Outcome]:
+        self.groups.append(len(events))
+        self.entered.release()
+        assert self.let_go.wait(30)
+        if self.error:
+            raise self.error
+        return [Outcome.ACCEPTED] * len(events)
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch) -> Database:
+    return Database(monkeypatch)
+
+
+def wait_until_queued(commit: GroupCommit, count: int) -> None:
+    with commit._changed:
+        assert commit._changed.wait_for(lambda: len(commit._queue) >= count, timeout=30)
+
+
+def test_events_that_wait_share_the_next_commit(database) -> None:
+    commit = GroupCommit()
+    with ThreadPoolExecutor(20) as threads:
+        first = threads.submit(commit.store, event(0), now=NOW)
+        assert database.entered.acquire(timeout=30)
+        others = [threads.submit(commit.store, event(n), now=NOW) for n in range(1, 20)]
+        wait_until_queued(commit, 19)
+        database.let_go.set()
+        assert {one.result() for one in [first, *others]} == {Outcome.ACCEPTED}
+    assert database.groups == [1, 19]
+
+
+def test_a_full_queue_is_refused_before_it_grows(database, monkeypatch) -> None:
+    monkeypatch.setattr(limits, "WAITING_EVENTS_MAX", 3)
+    commit = GroupCommit()
+    with ThreadPoolExecutor(4) as threads:
+        waiting = [threads.submit(commit.store, event(0), now=NOW)]
+        assert database.entered.acquire(timeout=30)
+        waiting += [threads.submit(commit.store, event(n), now=NOW) for n in range(1, 4)]
+        wait_until_queued(commit, 3)
+        with pytest.raises(Unavailable):
+            commit.store(event(4), now=NOW)
+        database.let_go.set()
+        assert {one.result() for one in waiting} == {Outcome.ACCEPTED}
+
+
+def test_a_database_that_is_away_is_told_to_all_who_wait_and_the_writer_lives_on(database) -> None:
+    commit = GroupCommit()
+    database.let_go.set()
+    database.error = OperationalError("away")
+    with pytest.raises(OperationalError):
+        commit.store(event(0), now=NOW)
+    database.error = None
+    assert commit.store(event(0), now=NOW) is Outcome.ACCEPTED
+
+
+@pytest.mark.django_db
+def test_at_the_door_that_is_503_with_retry_after(door, monkeypatch) -> None:
+    def away(*given: Any, **named: Any) -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr("metering.intake.store_event", away)
+    answer = door.post({"id": "e1", "customer": "acme", "type": "t"})
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) > 0
