@@ -74,14 +74,15 @@ def no_overage_beside_credits() -> Iterator[Breach]:
     """
     found = rows(
         """
+        WITH latest AS (
+            SELECT DISTINCT ON (customer_id, grant_id) customer_id, grant_id, seq, n FROM billing_creditdraw
+            WHERE grant_id IS NOT NULL AND credits > 0 ORDER BY customer_id, grant_id, seq DESC, n DESC)
         SELECT d.customer_id, d.event_id, g.key FROM billing_creditdraw d
-        JOIN billing_creditgrant g ON g.customer_id = d.customer_id AND g.applies_to = '{}'::jsonb
+        JOIN latest l ON l.customer_id = d.customer_id AND (l.seq, l.n) > (d.seq, d.n)
+        JOIN billing_creditgrant g ON g.customer_id = d.customer_id AND g.id = l.grant_id
+            AND g.applies_to = '{}'::jsonb AND g.voided_at IS NULL AND g.created_at < d.recorded_at
             AND g.starts_at <= d.occurred_at AND (g.expires_at IS NULL OR g.expires_at > d.occurred_at)
-            AND g.voided_at IS NULL AND g.created_at < d.recorded_at
-        WHERE d.grant_id IS NULL AND d.credits > 0 AND EXISTS (
-            SELECT 1 FROM billing_creditdraw later WHERE later.customer_id = d.customer_id
-            AND later.grant_id = g.id AND (later.seq, later.n) > (d.seq, d.n) AND later.credits > 0)
-        ORDER BY 1, 2 LIMIT 100
+        WHERE d.grant_id IS NULL AND d.credits > 0 ORDER BY 1, 2 LIMIT 100
         """
     )
     for customer_id, event_id, key in found:

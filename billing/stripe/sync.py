@@ -63,15 +63,7 @@ def _send(invoice: Invoice, now: datetime) -> None:
     link = _remember(invoice, "invoice", invoice.id.hex, stripe_id, now)
     lines = stripe_lines(invoice)
     for start in range(0, len(lines), LINES_A_CALL):
-        chunk = lines[start : start + LINES_A_CALL]
-        call_stripe(
-            invoice,
-            f"lines{start // LINES_A_CALL}",
-            {"lines": chunk},
-            lambda params, key: client.v1.invoices.add_lines(stripe_id, params, {"idempotency_key": key}),
-            now=now,
-            found=lambda: stripe_id if _lines_there(stripe_id) > start else None,
-        )
+        _add_lines(invoice, stripe_id, lines[start : start + LINES_A_CALL], start, now)
     _compare(invoice, stripe_id, link)
     call_stripe(
         invoice,
@@ -83,6 +75,20 @@ def _send(invoice: Invoice, now: datetime) -> None:
     )
     link.state = "finalized"
     link.save(update_fields=["state"])
+
+
+def _add_lines(
+    invoice: Invoice, stripe_id: str, chunk: list[dict[str, Any]], start: int, now: datetime
+) -> None:
+    client = stripe_client()
+    call_stripe(
+        invoice,
+        f"lines{start // LINES_A_CALL}",
+        {"lines": chunk},
+        lambda params, key: client.v1.invoices.add_lines(stripe_id, params, {"idempotency_key": key}),
+        now=now,
+        found=lambda: stripe_id if _lines_there(stripe_id) > start else None,
+    )
 
 
 def _customer(invoice: Invoice, now: datetime) -> str:
