@@ -17,6 +17,8 @@ from metering.events import store_events
 from metering.new_event import NewEvent
 from metering.outcomes import Outcome
 
+IDLE_SECONDS = 0.2
+
 log = structlog.get_logger(__name__)
 
 
@@ -70,8 +72,9 @@ class GroupCommit:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._queue:
-                    self._changed.wait()
+                if not self._changed.wait_for(lambda: self._queue, timeout=IDLE_SECONDS):
+                    connection.close()  # an idle writer keeps no connection from others
+                    self._changed.wait_for(lambda: self._queue)
                 count = min(len(self._queue), limits.BATCH_EVENTS_MAX)
                 group = [self._queue.popleft() for _ in range(count)]
             self._write(group)
