@@ -130,6 +130,17 @@ def rough_money(number: Decimal, currency: str) -> str:
     return money_text(number.quantize(Decimal(1), context=CONTEXT), currency).partition(".")[0]
 
 
+def give_or_take(spread: Decimal, number: Decimal, currency: str) -> str:
+    """How far a forecast may be off, with no more digits than the forecast itself.
+
+    >>> give_or_take(Decimal("5.13"), Decimal("131.40"), "USD"), give_or_take(Decimal("5.13"), Decimal(31), "USD")
+    ('±$5', '±$5.13')
+    """
+    if abs(number) < 100 or places_of(currency) == 0:
+        return f"±{money_text(spread, currency)}"
+    return f"±{money_text(spread.quantize(Decimal(1), context=CONTEXT), currency).partition('.')[0]}"
+
+
 def money(number: Decimal | None, currency: str) -> SafeString:
     """For tables: the figure, then its currency lighter; every stored digit on hover."""
     if number is None:

@@ -31,6 +31,7 @@ register.simple_tag(figures.minor_money, name="minor")
 register.simple_tag(figures.bare_minor_money, name="bare_minor")
 register.simple_tag(figures.minor_money_text, name="minor_text")
 register.simple_tag(figures.change, name="change")
+register.simple_tag(figures.give_or_take, name="give_or_take")
 register.simple_tag(times.ago, name="ago")
 
 
@@ -43,7 +44,11 @@ def as_decimal(value: object) -> Decimal:
 @register.filter
 def moment(at: datetime | None, zone: str) -> SafeString:
     """An instant in a zone; to the second in UTC on hover."""
-    return _time(at, times.moment(at, zone)) if at else format_html('<span class="none">{}</span>', figures.NOTHING)
+    return (
+        _time(at, times.moment(at, zone))
+        if at
+        else format_html('<span class="none">{}</span>', figures.NOTHING)
+    )
 
 
 @register.filter

@@ -19,7 +19,6 @@ DIMENSIONS: Mapping[str, str] = {
     "model": "Model",
     "feature": "Feature",
     "type": "Kind of call",
-    "provider": "Provider",
     "status": "Outcome",
 }
 UNITS: Mapping[str, str] = {"money": "Money", "credits": "Credits", "tokens": "Tokens", "calls": "Calls"}

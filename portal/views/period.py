@@ -8,8 +8,8 @@ from core.money import CONTEXT, ZERO
 from core.pages.times import local_day
 from portal.queries.credits import rates_of
 from portal.queries.period import PeriodPage, period_page
-from portal.queries.usage import DIMENSIONS, UNITS, Used, Window, best_unit, totals_by_name, usage_by
-from portal.views.usage import day_chart, labeler
+from portal.queries.usage import DIMENSIONS, Used, Window, best_unit, totals_by_name, usage_by
+from portal.views.usage import SHOWN, axis_labeler, day_chart, labeler
 from portal.visits import Visit, portal_page
 
 SPLITS = ("model", "feature")
@@ -24,13 +24,13 @@ def period(request: HttpRequest, visit: Visit) -> HttpResponse:
     total = sum(totals_by_name(by["model"]).values(), Used())
     unit = best_unit(total)
     label = labeler(unit, visit.customer.currency)
+    axis = axis_labeler(unit, visit.customer.currency)
     exponent = page.plans[0].exponent if page.plans else 2
     context = {
         "visit": visit,
         "page": page,
         "window": window,
         "total": total,
-        "unit_name": UNITS[unit],
         "expected": sum((plan.expected for plan in page.plans), ZERO),
         "spread": _together([plan.spread for plan in page.plans]),
         "so_far": sum((plan.total for plan in page.plans), ZERO),
@@ -39,7 +39,7 @@ def period(request: HttpRequest, visit: Visit) -> HttpResponse:
         "ends_at": min((plan.period.end for plan in page.plans), default=None),
         "credit_share": _credit_share(page),
         "charts": [
-            (split, day_chart(f"{UNITS[unit]} by day and {DIMENSIONS[split].lower()}", by[split], window, unit, label))
+            (split, day_chart(f"{SHOWN[unit]} by day and {DIMENSIONS[split].lower()}", by[split], window, unit, label, axis))
             for split in SPLITS
             if total.calls
         ],

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from core.money import CONTEXT, ZERO
 from core.pages import charts
-from core.pages.figures import compact, money_text
+from core.pages.figures import axis_money, compact, money_text
 from core.pages.hues import Hue, hues_of
 from core.pages.spreadsheet import csv_response
 from core.pages.tables import address, chips_for, wants_csv
@@ -32,6 +32,8 @@ from portal.visits import Visit, portal_page
 DAYS_MAX = 366
 PRESETS = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "A year"))
 DAYS_DEFAULT = "30"
+# What a chart of each unit shows.
+SHOWN = {"money": "Price of the calls", "credits": "Credits burnt", "tokens": "Tokens", "calls": "Calls"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def usage(request: HttpRequest, visit: Visit) -> HttpResponseBase:
         )
     earlier = totals_by_name(usage_by(visit.customer.id, window.before, by, only=only))
     label = labeler(unit, visit.customer.currency)
-    chart = day_chart(f"{UNITS[unit]} by day and {DIMENSIONS[by].lower()}", slices, window, unit, label)
+    axis = axis_labeler(unit, visit.customer.currency)
+    chart = day_chart(f"{SHOWN[unit]} by day and {DIMENSIONS[by].lower()}", slices, window, unit, label, axis)
     context = {
         "visit": visit,
         "window": window,
@@ -74,7 +77,7 @@ def usage(request: HttpRequest, visit: Visit) -> HttpResponseBase:
         "by_label": DIMENSIONS[by],
         "unit": unit,
         "chart": chart,
-        "explorer": explorer_data(chart, slices, window, unit),
+        "explorer": explorer_data(chart, slices, window, unit, visit.customer.currency),
         "rows": name_rows(request, by, unit, totals, earlier),
         "total": total,
         "before": sum(earlier.values(), Used()),
@@ -109,8 +112,19 @@ def labeler(unit: str, currency: str) -> Callable[[Decimal], str]:
     return compact
 
 
+def axis_labeler(unit: str, currency: str) -> Callable[[Decimal], str]:
+    if unit == "money":
+        return lambda value: axis_money(value, currency)
+    return compact
+
+
 def day_chart(
-    title: str, slices: Sequence[Slice], window: Window, unit: str, label: Callable[[Decimal], str]
+    title: str,
+    slices: Sequence[Slice],
+    window: Window,
+    unit: str,
+    label: charts.Label,
+    axis: charts.Label | None = None,
 ) -> charts.BarChart:
     by_day: dict[date, dict[str, Decimal]] = {}
     for item in slices:
@@ -119,6 +133,7 @@ def day_chart(
         title=title,
         columns=[(short_day(value), day(value), by_day.get(value, {})) for value in window.days],
         label=label,
+        axis=axis,
         href=lambda n: f"{reverse('portal:calls')}?day={window.days[n].isoformat()}",
     )
 
@@ -146,7 +161,9 @@ def unit_chips(request: HttpRequest, current: str) -> list[tuple[str, str, bool]
     return [(label, address(request, {"unit": unit}), unit == current) for unit, label in UNITS.items()]
 
 
-def explorer_data(chart: charts.BarChart, slices: Sequence[Slice], window: Window, unit: str) -> dict[str, object]:
+def explorer_data(
+    chart: charts.BarChart, slices: Sequence[Slice], window: Window, unit: str, currency: str
+) -> dict[str, object]:
     """What the interactive chart draws: the same numbers as the still one, as plain text."""
     kept = {series.name for series in chart.series}
     by_name: dict[str, dict[date, Decimal]] = {}
@@ -166,6 +183,7 @@ def explorer_data(chart: charts.BarChart, slices: Sequence[Slice], window: Windo
             for series in chart.series
         ],
         "title": chart.title,
+        "currency": currency if unit == "money" else "",
     }
 
 

@@ -8,7 +8,9 @@
   const still = place.querySelector("[data-explorer-still] figure");
   const legend = still.querySelector(".legend");
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+  const money = data.currency ? { style: "currency", currency: data.currency } : {};
+  const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1, ...money });
+  const full = new Intl.NumberFormat("en-US", data.currency ? money : { maximumFractionDigits: 2 });
   const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
   let chart = null;
 
@@ -23,7 +25,7 @@
       grid: { left: 8, right: 8, top: 16, bottom: 78, containLabel: true },
       tooltip: { trigger: "axis", renderMode: "richText", axisPointer: { type: "shadow" }, backgroundColor: token("--paper"),
         borderColor: token("--rule-strong"), textStyle: { ...type, color: token("--ink") },
-        valueFormatter: (value) => short.format(value), order: "valueDesc" },
+        valueFormatter: (value) => full.format(value), order: "valueDesc" },
       legend: { bottom: 32, type: "scroll", icon: "rect", itemWidth: 10, itemHeight: 10, textStyle: type, pageTextStyle: type },
       dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl" }, { type: "slider", height: 18, bottom: 4, borderColor: token("--rule"),
         textStyle: type, fillerColor: token("--accent-paper"), handleStyle: { color: token("--accent") }, showDetail: false,
