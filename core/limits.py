@@ -119,5 +119,8 @@ METER_FILTER_VALUES_MAX = 100
 # Each dimension multiplies the number of hourly buckets kept.
 METER_GROUP_BY_MAX = 5
 
+# The largest public price list has 20,000 prices; one person's own in one request are far fewer.
+PRICE_ROWS_MAX = 20_000
+
 # One preview is one request of a person who is setting a price.
 PREVIEW_EVENTS_MAX = BATCH_EVENTS_MAX

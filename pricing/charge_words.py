@@ -63,7 +63,9 @@ def _tiers(charge: Terms, currency: str, unit: str) -> Iterable[str]:
 
 
 def _package(charge: Terms, currency: str, unit: str) -> Iterable[str]:
-    begun = "a package begun counts whole" if charge.get("rounding", "up") == "up" else "only full packages count"
+    begun = (
+        "a package begun counts whole" if charge.get("rounding", "up") == "up" else "only full packages count"
+    )
     yield (
         f"{_money(charge.get('package_price', 0), currency)} for every "
         f"{exact(_number(charge, 'package_size'))} {unit}s; {begun}."

@@ -19,7 +19,7 @@ from pricing.price_card import STANDARD, CostLine, PriceCard, Rate
 
 __all__ = ["Cost", "CostLine", "book_changed", "cost_of_usage", "current_book", "known_model"]
 
-FRESH_SECONDS = 1.0
+FRESH_SECONDS = 1
 
 # Names come from clients, so a process must not remember every one it has ever seen.
 CARDS_KEPT_MAX = 20_000
@@ -124,7 +124,7 @@ class _Shelf:
 
     def __init__(self) -> None:
         self.book: Book | None = None
-        self.looked_at = float("-inf")
+        self.looked_at: float | None = None
         self.lock = threading.Lock()
 
 
@@ -133,8 +133,8 @@ _shelf = _Shelf()
 
 def current_book() -> Book:
     """The newest book, at most a second behind what other processes have written. At most two small queries."""
-    book = _shelf.book
-    if book is not None and time.monotonic() - _shelf.looked_at < FRESH_SECONDS:
+    book, looked_at = _shelf.book, _shelf.looked_at
+    if book is not None and looked_at is not None and time.monotonic() - looked_at < FRESH_SECONDS:
         return book
     with _shelf.lock:
         newest_row = PriceRow.objects.aggregate(newest=Max("id"))["newest"] or 0
@@ -148,7 +148,7 @@ def current_book() -> Book:
 
 def book_changed() -> None:
     """Look again at the next question; called by whatever has written rows in this process."""
-    _shelf.looked_at = float("-inf")
+    _shelf.looked_at = None
 
 
 def cost_of_usage(
@@ -204,7 +204,7 @@ def _rates(provider: str, newest_row: int) -> list[Rate]:
             context=context,
             region=region,
             input_over=input_over,
-            window=None if start is None else (start, end),
+            window=None if start is None or end is None else (start, end),
             days=days,
             is_percent=is_percent,
             starts=starts,

@@ -121,14 +121,19 @@ class Comparison:
         source: str,
         quotes: Iterable[Quote],
         held: Mapping[Place, list[Held]],
+        claims: Mapping[Place, Mapping[str, Decimal]],
         *,
         taken_at: datetime,
         dated: bool,
         accept_single_source: bool,
     ) -> None:
-        """``dated``: the source keeps a history, so that a quote without a date means "always"."""
+        """``claims`` is what the other sources said last, by place, whether it was applied or waits.
+
+        ``dated``: the source keeps a history, so that a quote without a date means "always".
+        """
         self._source = source
         self._held = held
+        self._claims = claims
         self._taken_at = taken_at
         self._dated = dated
         self._accept = accept_single_source
@@ -195,34 +200,32 @@ class Comparison:
     def _judge(self, place: Place, quote: Quote, rows: list[Held]) -> Change | None:
         assert quote.starts is not None
         before = _in_force(rows, quote.starts)
-        rival = self._rival(rows, quote)
+        second = self._second_source(place, quote.price)
         if before is None:
             if not self._plausible(place, quote):
                 return Change(quote, SINGLE_SOURCE, reason=Reason.IMPLAUSIBLE)
+            if second:
+                return Change(quote, AGREED, agrees_with=second)
             return Change(quote, SINGLE_SOURCE, reason=None if self._accept else Reason.SINGLE_SOURCE)
-        if rival is not None and rival.row_id == before.row_id and agree(quote.price, before.price):
+        if before.source != self._source and agree(quote.price, before.price):
             # A second source confirms what holds: the price stays to the digit, its layer rises.
             if before.layer >= AGREED:
                 return None
-            return Change(replace(quote, price=before.price), AGREED, before.price, agrees_with=rival.source)
+            return Change(replace(quote, price=before.price), AGREED, before.price, agrees_with=before.source)
         if not within(quote.price, before.price, JUMP):
-            return Change(quote, max(before.layer, SINGLE_SOURCE), before.price, Reason.JUMP)
-        if rival is not None:
-            return Change(quote, AGREED, before.price, agrees_with=rival.source)
+            return Change(quote, before.layer, before.price, Reason.JUMP)
+        if second:
+            return Change(quote, AGREED, before.price, agrees_with=second)
         if before.source != self._source:
             return Change(quote, before.layer, before.price, Reason.DISAGREES)
         if before.layer >= AGREED or not self._accept:
             return Change(quote, before.layer, before.price, Reason.SINGLE_SOURCE)
         return Change(quote, SINGLE_SOURCE, before.price)
 
-    def _rival(self, rows: list[Held], quote: Quote) -> Held | None:
-        """Another source's row that says the same."""
-        assert quote.starts is not None
-        for source in {row.source for row in rows} - {self._source}:
-            row = _in_force(rows, quote.starts, source)
-            if row is not None and agree(row.price, quote.price):
-                return row
-        return None
+    def _second_source(self, place: Place, price: Decimal) -> str:
+        """Another source whose last reading says the same; empty when there is none."""
+        claims = self._claims.get(place, {})
+        return next((source for source, claim in sorted(claims.items()) if agree(claim, price)), "")
 
     def _plausible(self, place: Place, quote: Quote) -> bool:
         if quote.is_percent:

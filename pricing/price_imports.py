@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
@@ -147,8 +148,9 @@ def _by_our_names(prices: PriceList, now: datetime) -> PriceList:
 def _known_names(providers: Collection[str]) -> dict[str, ModelNames]:
     aliases: dict[str, list[Alias]] = {}
     rows = ModelAlias.objects.filter(provider__in=providers).order_by("id")
-    for provider, *values in rows.values_list("provider", "id", "kind", "pattern", "model", "effective_from"):
-        aliases.setdefault(provider, []).append(Alias(*values))
+    for row in rows:
+        alias = Alias(row.id, row.kind, row.pattern, row.model, row.effective_from)
+        aliases.setdefault(row.provider, []).append(alias)
     models: dict[str, set[str]] = {}
     for provider, model in (
         PriceRow.objects.filter(provider__in=providers).values_list("provider", "model").distinct()
@@ -161,38 +163,54 @@ def _compare(prices: PriceList, now: datetime, accept_single_source: bool) -> Ou
     rows = (
         PriceRow.objects.filter(provider__in={quote.provider for quote in prices.quotes})
         .exclude(layer=PriceRow.Layer.OPERATOR)
-        .values_list(
-            "provider",
-            "model",
-            "unit",
-            "context",
-            "region",
-            "input_over",
-            "window_start",
-            "window_end",
-            "window_days",
-            "is_percent",
-            "price",
-            "effective_from",
-            "effective_to",
-            "layer",
-            "snapshot__source",
-            "id",
-        )
+        .select_related("snapshot")
+        .defer("snapshot__content", "snapshot__diff")
     )
     held: dict[Place, list[Held]] = {}
-    for provider, model, unit, context, region, step, start, end, days, is_percent, *rest in rows:
-        window = None if start is None else (start, end)
-        place = (provider, model, unit, context, region, step, window, days, is_percent)
-        held.setdefault(place, []).append(Held(*rest))
+    for row in rows.iterator(_BATCH):
+        held.setdefault(_place(row), []).append(
+            Held(row.price, row.effective_from, row.effective_to, row.layer, row.snapshot.source, row.id)
+        )
     return Comparison(
         prices.source,
         prices.quotes,
         held,
+        _claims(prices, now),
         taken_at=now,
         dated=prices.dated,
         accept_single_source=accept_single_source,
     ).outcome()
+
+
+def _place(row: PriceRow) -> Place:
+    return (
+        row.provider,
+        row.model,
+        row.unit,
+        row.context,
+        row.region,
+        row.input_over,
+        None if row.window_start is None or row.window_end is None else (row.window_start, row.window_end),
+        row.window_days,
+        row.is_percent,
+    )
+
+
+def _claims(prices: PriceList, now: datetime) -> dict[Place, dict[str, Decimal]]:
+    """What each other source said last about prices that hold now, applied or not."""
+    last = (
+        PriceSnapshot.objects.exclude(source__in=[prices.source, OPERATOR])
+        .order_by("source", "-taken_at", "-id")
+        .distinct("source")
+    )
+    providers = {quote.provider for quote in prices.quotes}
+    claims: dict[Place, dict[str, Decimal]] = {}
+    for source, told in last.values_list("source", "content__prices"):
+        stated = (quote_from_json(price) for price in told if price["provider"] in providers)
+        for quote in sorted(stated, key=lambda quote: quote.starts or BEGINNING):
+            if (quote.starts or BEGINNING) <= now and (quote.ends is None or now < quote.ends):
+                claims.setdefault(quote.place, {})[source] = quote.price
+    return claims
 
 
 def _new_names(names: Iterable[NameQuote], now: datetime) -> tuple[list[NameQuote], list[NameQuote]]:

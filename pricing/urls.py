@@ -1,3 +1,3 @@
-from pricing import urls_plans
+from pricing import urls_plans, urls_prices
 
-urlpatterns = [*urls_plans.urlpatterns]
+urlpatterns = [*urls_plans.urlpatterns, *urls_prices.urlpatterns]

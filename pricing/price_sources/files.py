@@ -26,7 +26,7 @@ def read_prices(source: str, text: str, *, version: str = "") -> PriceList:
     """
     read = FORMATS.get(source)
     if read is None:
-        raise SourceError(f"source: write one of {', '.join(FORMATS)}.")
+        raise SourceError(f"Write one of {', '.join(FORMATS)}.", "source")
     return read(text, version or hashlib.sha256(text.encode()).hexdigest()[:12])
 
 
@@ -44,5 +44,5 @@ def read_json(text: str, *, version: str) -> PriceList:
         try:
             quotes.append(quote_from_json(price))
         except SourceError as error:
-            raise SourceError(f"prices[{index}].{error}") from error
+            raise SourceError(error.detail, f"prices[{index}].{error.field}") from error
     return PriceList("json", version, quotes)

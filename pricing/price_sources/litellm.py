@@ -50,7 +50,13 @@ UNITS_BY_MODE: Mapping[str, Mapping[str, str]] = {
     "image_generation": {"output_cost_per_image": "images"},
     "image_edit": {"output_cost_per_image": "images"},
 }
-CONTEXTS = {"batches": "batch", "priority": "priority", "flex": "flex", "balanced": "balanced", "ultrafast": "ultrafast"}
+CONTEXTS = {
+    "batches": "batch",
+    "priority": "priority",
+    "flex": "flex",
+    "balanced": "balanced",
+    "ultrafast": "ultrafast",
+}
 LIFETIMES = {"1hr": "1h", "12hr": "12h"}
 
 _FIELD = re.compile(
@@ -85,7 +91,11 @@ def _model_quotes(name: str, entry: Mapping[str, Any], skipped: Counter[str]) ->
     provider = canonical_provider(str(entry["litellm_provider"]))
     model, region = _model_and_region(name, str(entry["litellm_provider"]), provider)
     blank = Quote(provider=provider, model=model, unit="", price=Decimal(0), region=region)
-    quotes = [*_plain(blank, entry, skipped), *_tiers(blank, entry, skipped), *_windows(blank, entry, skipped)]
+    quotes = [
+        *_plain(blank, entry, skipped),
+        *_tiers(blank, entry, skipped),
+        *_windows(blank, entry, skipped),
+    ]
     search = _web_search(entry)
     if search is not None:
         quotes += _quote(blank, "web_search", search, skipped)

@@ -75,7 +75,9 @@ def _model_quotes(name: str, pricing: Mapping[str, Any], skipped: Counter[str]) 
         except (SourceError, ValueError):
             skipped["an override under a condition of another form"] += 1
             continue
-        yield from _quotes(place, {key: value for key, value in override.items() if key not in CONDITIONS}, skipped)
+        yield from _quotes(
+            place, {key: value for key, value in override.items() if key not in CONDITIONS}, skipped
+        )
 
 
 def _quotes(blank: Quote, pricing: Mapping[str, Any], skipped: Counter[str]) -> Iterator[Quote]:

@@ -8,6 +8,7 @@ from pricing.price_imports import ImportResult, import_price_list
 from pricing.price_sources.csv_file import read_csv
 
 CORRECTIONS = Path(__file__).parent / "corrections.csv"
+PACKAGED = "genai-prices"
 SOURCE = "burnline"
 BY = "packaged with Burnline"
 

@@ -15,7 +15,12 @@ from pricing.price_card import EVERY_DAY, STANDARD
 
 
 class SourceError(ValueError):
-    """The source cannot be read; the message says where and what would be right."""
+    """The source cannot be read: ``field`` (where one is to blame) and what would be right."""
+
+    def __init__(self, detail: str, field: str = "") -> None:
+        super().__init__(f"{field}: {detail}" if field else detail)
+        self.detail = detail
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +146,23 @@ STEP_MAX = 10**12
 MODEL_CHARACTERS_MAX = 200
 
 FIELDS = frozenset(
-    "provider model unit price per context region input_over window days is_percent effective_from effective_to "
-    "inherited".split()
+    {
+        "provider",
+        "model",
+        "unit",
+        "price",
+        "per",
+        "context",
+        "region",
+        "input_over",
+        "window",
+        "days",
+        "is_percent",
+        "effective_from",
+        "effective_to",
+        "inherited",
+        "currency",
+    }
 )
 
 
@@ -156,8 +176,10 @@ def quote_from_json(told: Mapping[str, Any]) -> Quote:
     unknown = set(told) - FIELDS
     if unknown:
         raise SourceError(
-            f"{min(unknown)}: there is no such field; the fields are {', '.join(sorted(FIELDS))}."
+            f"There is no such field; the fields are {', '.join(sorted(FIELDS))}.", min(unknown)
         )
+    if told.get("currency") not in (None, "", "USD"):
+        raise SourceError("Costs are kept in US dollars; write USD, or leave it out.", "currency")
     window = told.get("window") or None
     quote = Quote(
         provider=_fits(told, "provider", PROVIDER_FORM, "a provider such as openai", empty=True),
@@ -175,9 +197,9 @@ def quote_from_json(told: Mapping[str, Any]) -> Quote:
         inherited=_flag(told, "inherited"),
     )
     if quote.starts and quote.ends and quote.ends <= quote.starts:
-        raise SourceError("effective_to: write a time after effective_from, or leave it out.")
+        raise SourceError("Write a time after effective_from, or leave it out.", "effective_to")
     if quote.days != EVERY_DAY and quote.window is None:
-        raise SourceError("days: weekdays belong to a window; write the window too, such as 00:00-00:00.")
+        raise SourceError("Weekdays belong to a window; write the window too, such as 00:00-00:00.", "days")
     return quote
 
 
@@ -185,12 +207,12 @@ def read_window(told: object) -> tuple[time, time]:
     """A daily window in UTC: ``"01:00-04:00"`` or ``["01:00", "04:00"]``; equal edges mean the whole day."""
     edges = told.split("-") if isinstance(told, str) else told
     if not isinstance(edges, list | tuple) or len(edges) != 2:
-        raise SourceError("window: write two UTC times, such as 01:00-04:00.")
+        raise SourceError("Write two UTC times, such as 01:00-04:00.", "window")
     read = []
     for edge in edges:
         match = WINDOW_TIME.fullmatch(edge.strip()) if isinstance(edge, str) else None
         if match is None:
-            raise SourceError("window: write two UTC times, such as 01:00-04:00.")
+            raise SourceError("Write two UTC times, such as 01:00-04:00.", "window")
         read.append(time(int(match[1]), int(match[2])))
     return read[0], read[1]
 
@@ -198,12 +220,12 @@ def read_window(told: object) -> tuple[time, time]:
 def single_unit_price(price: Decimal, per: Decimal = Decimal(1)) -> Decimal:
     """The price of one unit, at the 18 decimals that are stored. Raises ``SourceError`` below zero or beyond them."""
     if not price.is_finite() or price < 0:
-        raise SourceError("price: write zero or more.")
+        raise SourceError("Write zero or more.", "price")
     single = to_stored(CONTEXT.divide(price, per))
     if single >= 10**12:
-        raise SourceError("price: a single unit cannot cost that much; check the unit.")
+        raise SourceError("A single unit cannot cost that much; check the unit.", "price")
     if price and not single:
-        raise SourceError("price: it is below what 18 decimals can hold; check the unit.")
+        raise SourceError("It is below what 18 decimals can hold; check the unit.", "price")
     return single
 
 
@@ -227,14 +249,14 @@ def _fits(
     if value == "" and empty:
         return ""
     if not isinstance(value, str) or not value or not form.fullmatch(value):
-        raise SourceError(f"{name}: write {example}.")
+        raise SourceError(f"Write {example}.", name)
     return value
 
 
 def _model(told: Mapping[str, Any]) -> str:
     model = told.get("model")
     if not isinstance(model, str) or len(model) > MODEL_CHARACTERS_MAX or not model.isprintable():
-        raise SourceError(f'model: write at most {MODEL_CHARACTERS_MAX} characters, or "" for every model.')
+        raise SourceError(f'Write at most {MODEL_CHARACTERS_MAX} characters, or "" for every model.', "model")
     return model
 
 
@@ -242,9 +264,9 @@ def _price(told: Mapping[str, Any]) -> Decimal:
     try:
         price, per = parse_number(told.get("price")), parse_number(told.get("per") or "1")
     except NumberError as error:
-        raise SourceError(f"price: {error}") from error
+        raise SourceError(str(error), "price") from error
     if per <= 0:
-        raise SourceError("per: write how many units the price is for, such as 1000000.")
+        raise SourceError("Write how many units the price is for, such as 1000000.", "per")
     return single_unit_price(price, per)
 
 
@@ -253,7 +275,7 @@ def _step(told: Mapping[str, Any]) -> int:
     if isinstance(value, str) and value.isdecimal():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= STEP_MAX:
-        raise SourceError("input_over: write a whole number of input tokens, such as 200000.")
+        raise SourceError("Write a whole number of input tokens, such as 200000.", "input_over")
     return value
 
 
@@ -263,7 +285,7 @@ def _flag(told: Mapping[str, Any], name: str) -> bool:
         return False
     if value in (True, "true"):
         return True
-    raise SourceError(f"{name}: write true or false.")
+    raise SourceError("Write true or false.", name)
 
 
 def _instant(told: Mapping[str, Any], name: str) -> datetime | None:
@@ -273,4 +295,4 @@ def _instant(told: Mapping[str, Any], name: str) -> datetime | None:
     try:
         return parse_time(value)
     except TimeError as error:
-        raise SourceError(f"{name}: {error}") from error
+        raise SourceError(str(error), name) from error

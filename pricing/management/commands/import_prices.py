@@ -44,7 +44,11 @@ class Command(BaseCommand):
     def _tell(self, result: ImportResult) -> None:
         snapshot = result.snapshot
         if result.repeated:
-            self.stdout.write(f"{snapshot.source} {snapshot.version}: already imported as snapshot {snapshot.id}.")
+            self.stdout.write(
+                f"{snapshot.source} {snapshot.version}: already imported as snapshot {snapshot.id}."
+            )
             return
         counts = ", ".join(f"{count} {name}" for name, count in snapshot.diff["counts"].items() if count)
-        self.stdout.write(f"{snapshot.source} {snapshot.version}: snapshot {snapshot.id}: {counts or 'no change'}.")
+        self.stdout.write(
+            f"{snapshot.source} {snapshot.version}: snapshot {snapshot.id}: {counts or 'no change'}."
+        )
