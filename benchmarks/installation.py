@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -41,7 +40,7 @@ def running_installation() -> Iterator[Installation]:
         ours.callback(shutil.rmtree, var, ignore_errors=True)
         _start_servers(var, ours)
         api_key = _prepare()
-        web = subprocess.Popen([sys.executable, *_web_arguments()])
+        web = subprocess.Popen(_web_command())
         ours.callback(web.wait)
         ours.callback(web.terminate)
         _wait_until_listening("127.0.0.1", port, web)
@@ -73,10 +72,10 @@ def _prepare() -> str:
     return create_api_key(name="benchmark", scopes=["ingest", "read", "write"], now=now())[1]
 
 
-def _web_arguments() -> list[str]:
-    from config.up import web_arguments
+def _web_command() -> list[str | Path]:
+    from config.web import web_command
 
-    return web_arguments()
+    return web_command()
 
 
 def _wait_until_listening(host: str, port: int, web: "subprocess.Popen[bytes]") -> None:
