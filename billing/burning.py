@@ -6,9 +6,9 @@ from decimal import Decimal
 from uuid import UUID
 
 from billing.credits import applicable, cover, open_grants
+from billing.draws import Draw, write_draws
 from billing.ledger import CREDIT, Entry, grant_account, post
-from billing.models import CreditDraw, CreditGrant
-from core.ids import new_id
+from billing.models import CreditGrant
 from core.money import ZERO
 from metering.event_paths import text_reader
 from metering.stored_event import StoredEvent, mark_unpriced
@@ -24,7 +24,7 @@ class CreditBurner:
     def __init__(self, customer_id: int) -> None:
         self.customer_id = customer_id
         self.grants = open_grants(customer_id)
-        self.draws: list[CreditDraw] = []
+        self.draws: list[Draw] = []
         self.unlisted: list[tuple[str, str]] = []
         self.touched: dict[UUID, CreditGrant] = {}
         self._histories: dict[str, BurnHistory] = {}
@@ -82,9 +82,7 @@ class CreditBurner:
         if grant is not None:
             self.touched[grant.id] = grant
         self.draws.append(
-            CreditDraw(
-                customer_id=self.customer_id,
-                id=new_id(),
+            Draw(
                 event_id=event.event_id,
                 source=event.source,
                 seq=event.seq,
@@ -115,9 +113,7 @@ class CreditBurner:
         transaction_id = post(
             self.customer_id, "credits.burn", reference, entries, occurred_at=last.occurred_at, now=now
         )
-        for draw in self.draws:
-            draw.transaction_id, draw.recorded_at = transaction_id, now
-        CreditDraw.objects.bulk_create(self.draws, batch_size=2000)
+        write_draws(self.customer_id, self.draws, transaction_id, now=now)
         for grant in sorted(self.touched.values(), key=lambda grant: grant.id):
             grant.save(update_fields=["remaining"])
         self.draws, self.touched = [], {}

@@ -1,0 +1,63 @@
+"""Credit draws as lines of COPY: an event may burn several, so they are the most rows that rating writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection
+
+from core.ids import new_id
+
+COLUMNS = """customer_id, id, event_id, source, seq, n, grant_id, burn_table_version_id, burn_row, token_kind,
+quantity, credits, transaction_id, occurred_at, recorded_at"""
+# No text of an event holds this character, so it can stand for NULL and leave the empty text to itself.
+_NULL = "\x02"
+_COPY = f"COPY billing_creditdraw ({COLUMNS}) FROM STDIN WITH (FORMAT text, NULL E'\\x02')"
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Credits that one event burns from one grant, or as overage; ``billing.models.CreditDraw`` says what each field is."""
+
+    event_id: str
+    source: str
+    seq: int
+    n: int
+    grant_id: UUID | None
+    burn_table_version_id: int
+    burn_row: str
+    token_kind: str
+    quantity: Decimal
+    credits: Decimal
+    occurred_at: datetime
+
+
+def write_draws(customer_id: int, draws: Sequence[Draw], transaction_id: UUID, *, now: datetime) -> None:
+    """Write the draws of one ledger transaction, in the caller's database transaction."""
+    tail = f"{transaction_id}", now.isoformat()
+    lines = [_line(customer_id, draw, *tail) for draw in draws]
+    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.write("".join(lines))
+
+
+def _line(customer_id: int, draw: Draw, transaction_id: str, recorded_at: str) -> str:
+    fields = (
+        str(customer_id),
+        str(new_id()),
+        draw.event_id,
+        draw.source,
+        str(draw.seq),
+        str(draw.n),
+        _NULL if draw.grant_id is None else str(draw.grant_id),
+        str(draw.burn_table_version_id),
+        draw.burn_row,
+        draw.token_kind,
+        format(draw.quantity, "f"),
+        format(draw.credits, "f"),
+        transaction_id,
+        draw.occurred_at.isoformat(),
+        recorded_at,
+    )
+    return "\t".join(fields).replace("\\", "\\\\") + "\n"
