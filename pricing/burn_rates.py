@@ -23,7 +23,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from core.money import ZERO, NumberError, exact, parse_number, plain, to_stored
+from core.money import CONTEXT, ZERO, NumberError, parse_number, plain, to_stored
 from core.problems import FieldError
 from core.texts import TextError, clean_key
 from pricing.model_names import canonical_provider
@@ -35,6 +35,9 @@ CALL, TOKENS = "call", "tokens"
 FIELDS = ("model", "family", "task", "properties", "type", "provider", "context", "status")
 RATES_MAX = 500
 VALUES_MAX = 200
+
+# Properties come from clients: a table must not remember every value it has ever met.
+REMEMBERED_MAX = 10_000
 
 _PROPERTY = re.compile(r"properties\.[^.]{1,100}")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,59}")
@@ -115,38 +118,73 @@ class Burn:
     credits: Decimal
 
 
-@exact
-def burns_of(rates: Sequence[BurnRate], facts: BurnFacts) -> list[Burn] | None:
-    """What an event burns by rates in their order, or None when no rate names it at all.
+class RateTable:
+    """Rates in the order in which they win, which remember what they chose for events alike."""
 
-    >>> rates, _ = parse_rates([
-    ...     {"id": "opus-out", "match": {"family": "opus", "token_kind": "output"}, "credits": "75", "per": "1000000"},
-    ...     {"id": "default", "match": {}, "credits": "1", "per": "1"},
-    ... ])
-    >>> usage = {"input": Decimal(900), "output": Decimal(2000)}
-    >>> [(burn.row_id, plain(burn.credits)) for burn in burns_of(rates, BurnFacts(("claude-opus-4-5",), buckets=usage))]
-    [('opus-out', '0.15')]
-    >>> [(burn.row_id, plain(burn.credits)) for burn in burns_of(rates, BurnFacts(("gpt-5",), buckets=usage))]
-    [('default', '1')]
-    """
-    fitting = [rate for rate in rates if rate.fits(facts)]
-    if not fitting:
-        return None
-    whole = next((rate for rate in fitting if not rate.token_kind), None)
-    counted = {kind: count for kind, count in facts.buckets.items() if count}
-    chosen: list[tuple[str, Decimal, BurnRate]] = []
-    for kind, count in counted.items():
-        best = next((rate for rate in fitting if rate.covers(kind)), None)
-        if best is not None:
-            chosen.append((kind, count, best))
-    if whole is not None and all(whole.reach > rate.reach for _, _, rate in chosen):
-        chosen = [(CALL, facts.quantity, whole)]
-    fee = next((rate for rate in fitting if CALL in rate.token_kind), None)
-    if fee is not None:
-        chosen.append((CALL, facts.quantity, fee))
-    return [
-        Burn(rate.id, kind, count, to_stored(count * rate.credits / rate.per)) for kind, count, rate in chosen
-    ]
+    def __init__(self, rates: Sequence[BurnRate]) -> None:
+        self.rates = tuple(sorted(rates, key=lambda rate: rate.order))
+        self._properties = sorted(
+            {
+                name
+                for rate in self.rates
+                for name in rate.match
+                if name == "task" or name.startswith("properties.")
+            }
+        )
+        self._chosen: dict[tuple[Any, ...], list[tuple[str, BurnRate]] | None] = {}
+
+    def burns(self, facts: BurnFacts) -> list[Burn] | None:
+        """What an event burns, or None when no rate names it at all.
+
+        >>> rates, _ = parse_rates([
+        ...     {"id": "opus", "match": {"family": "opus", "token_kind": "output"}, "credits": "75", "per": "1000000"},
+        ...     {"id": "default", "match": {}, "credits": "1", "per": "1"},
+        ... ])
+        >>> usage = {"input": Decimal(900), "output": Decimal(2000)}
+        >>> [burn] = RateTable(rates).burns(BurnFacts(("claude-opus-4-5",), buckets=usage))
+        >>> burn.row_id, plain(burn.credits)
+        ('opus', '0.15')
+        >>> [burn] = RateTable(rates).burns(BurnFacts(("gpt-5",), buckets=usage))
+        >>> burn.row_id, plain(burn.credits)
+        ('default', '1')
+        """
+        kinds = tuple(kind for kind, count in facts.buckets.items() if count)
+        key = (
+            facts.models,
+            facts.provider,
+            facts.type,
+            facts.context,
+            facts.status,
+            kinds,
+            *(facts.values(name) for name in self._properties),
+        )
+        try:
+            chosen = self._chosen[key]
+        except KeyError:
+            if len(self._chosen) >= REMEMBERED_MAX:
+                self._chosen.clear()
+            chosen = self._chosen[key] = self._choose(facts, kinds)
+        if chosen is None:
+            return None
+        return [_burn(kind, rate, facts) for kind, rate in chosen]
+
+    def _choose(self, facts: BurnFacts, kinds: tuple[str, ...]) -> list[tuple[str, BurnRate]] | None:
+        fitting = [rate for rate in self.rates if rate.fits(facts)]
+        if not fitting:
+            return None
+        whole = next((rate for rate in fitting if not rate.token_kind), None)
+        best = [(kind, next((rate for rate in fitting if rate.covers(kind)), None)) for kind in kinds]
+        chosen = [(kind, rate) for kind, rate in best if rate is not None]
+        if whole is not None and all(whole.reach > rate.reach for _, rate in chosen):
+            chosen = [(CALL, whole)]
+        fee = next((rate for rate in fitting if CALL in rate.token_kind), None)
+        return chosen if fee is None else [*chosen, (CALL, fee)]
+
+
+def _burn(kind: str, rate: BurnRate, facts: BurnFacts) -> Burn:
+    count = facts.quantity if kind == CALL else facts.buckets[kind]
+    credits = CONTEXT.divide(CONTEXT.multiply(count, rate.credits), rate.per)
+    return Burn(rate.id, kind, count, to_stored(credits))
 
 
 def parse_rates(told: object, path: str = "rates") -> tuple[list[BurnRate], list[FieldError]]:

@@ -1,7 +1,7 @@
 """Burn tables: published, dated, announced ahead. The version that holds at an event's time burns it."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from django.db import transaction
 
 from core.problems import Conflict, FieldError, Invalid, NotFound, Problem
 from core.texts import TextError, clean_key, clean_text
-from pricing.burn_rates import Burn, BurnFacts, BurnRate, burns_of, parse_rates
+from pricing.burn_rates import Burn, BurnFacts, BurnRate, RateTable, parse_rates
 from pricing.models import BurnTable, BurnTableVersion
 from pricing.price_book import canonical_model
 
@@ -115,7 +115,7 @@ def burn(version: BurnTableVersion, facts: BurnFacts) -> list[Burn]:
     An event that no rate names burns nothing when the version says so (``unlisted: free``), else raises
     ``Unlisted``: it waits, visibly, until a rate names it.
     """
-    burns = burns_of(compiled(version), facts)
+    burns = compiled(version).burns(facts)
     if burns is not None:
         return burns
     if version.unlisted == BurnTableVersion.Unlisted.FREE:
@@ -144,9 +144,9 @@ def facts_of(
     return BurnFacts(names, provider, type, context, status, quantity, buckets, properties or {})
 
 
-def compiled(version: BurnTableVersion) -> Sequence[BurnRate]:
-    """The version's rates in the order in which they win. A version never changes, so it is read once."""
-    return _compiled(version.pk) if version.pk else parse_rates(version.rates)[0]
+def compiled(version: BurnTableVersion) -> RateTable:
+    """The version's rates, ready to burn. A version never changes, so a process reads it once."""
+    return _compiled(version.pk) if version.pk else RateTable(parse_rates(version.rates)[0])
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,8 @@ class RateChange:
 
 def changes_between(before: BurnTableVersion | None, after: BurnTableVersion) -> list[RateChange]:
     """What the later version changes, by rate id: for a history that people can read."""
-    old = {rate.id: rate for rate in compiled(before)} if before else {}
-    new = {rate.id: rate for rate in compiled(after)}
+    old = {rate.id: rate for rate in compiled(before).rates} if before else {}
+    new = {rate.id: rate for rate in compiled(after).rates}
     return [
         RateChange(id_, old.get(id_), new.get(id_))
         for id_ in sorted(old.keys() | new.keys())
@@ -170,8 +170,9 @@ def changes_between(before: BurnTableVersion | None, after: BurnTableVersion) ->
 
 
 @lru_cache(maxsize=256)
-def _compiled(version_id: int) -> tuple[BurnRate, ...]:
-    return tuple(parse_rates(BurnTableVersion.objects.values_list("rates", flat=True).get(pk=version_id))[0])
+def _compiled(version_id: int) -> RateTable:
+    rates = BurnTableVersion.objects.values_list("rates", flat=True).get(pk=version_id)
+    return RateTable(parse_rates(rates)[0])
 
 
 def _checked_version(rates: object, note: str, unlisted: str, errors: list[FieldError]) -> dict[str, Any]:

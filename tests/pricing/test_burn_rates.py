@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.money import plain
-from pricing.burn_rates import BurnFacts, burns_of, in_family, parse_rates
+from pricing.burn_rates import BurnFacts, RateTable, in_family, parse_rates
 
 
 def rate(id: str, credits: str, per: str = "1", **match: Any) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def rate(id: str, credits: str, per: str = "1", **match: Any) -> dict[str, Any]:
 def burned(rates: list[dict[str, Any]], **facts: Any) -> list[tuple[str, str, str]] | None:
     parsed, errors = parse_rates(rates)
     assert errors == []
-    burns = burns_of(parsed, BurnFacts(**facts))
+    burns = RateTable(parsed).burns(BurnFacts(**facts))
     return None if burns is None else [(b.row_id, b.token_kind, plain(b.credits)) for b in burns]
 
 
@@ -100,6 +100,17 @@ def test_an_event_that_nothing_names_is_told_apart_from_one_that_burns_nothing()
     assert burned(rates, models=("gpt-5",), buckets={"input": Decimal(1)}) == []
 
 
+def test_events_alike_are_told_apart_by_every_property_that_a_rate_names() -> None:
+    parsed, _ = parse_rates(
+        [rate("a", "1", **{"properties.team": "a"}), rate("b", "2", task="b"), rate("c", "3")]
+    )
+    table = RateTable(parsed)
+
+    for properties, expected in [({}, "c"), ({"team": "a"}, "a"), ({"task": "b"}, "b"), ({"team": "x"}, "c")]:
+        for _ in range(2):
+            assert [burn.row_id for burn in table.burns(BurnFacts(properties=properties)) or []] == [expected]
+
+
 def test_providers_go_by_our_names() -> None:
     assert burned([rate("google", "1", provider="vertex_ai")], provider="gemini") == [("google", "call", "1")]
 
@@ -112,7 +123,7 @@ def test_a_version_number_is_no_family_of_another() -> None:
 @given(st.integers(0, 10**12), st.integers(1, 10**6), st.integers(0, 10**6))
 def test_credits_are_exact_to_eighteen_decimals(count: int, per: int, credits: int) -> None:
     parsed, _ = parse_rates([rate("r", str(credits), str(per), token_kind="output")])
-    burns = burns_of(parsed, BurnFacts(buckets={"output": Decimal(count)})) or []
+    burns = RateTable(parsed).burns(BurnFacts(buckets={"output": Decimal(count)})) or []
 
     for burn in burns:
         assert abs(burn.credits * per - count * credits) <= Decimal("0.5E-18") * per
