@@ -41,8 +41,6 @@ SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "200",
-    "shared_buffers": "256MB",
-    "effective_cache_size": "1GB",
     "maintenance_work_mem": "128MB",
     "work_mem": "16MB",
     "max_wal_size": "2GB",
@@ -53,6 +51,17 @@ SETTINGS = {
     "random_page_cost": "1.1",
     "jit": "off",
 }
+MIB = 1024 * 1024
+SHARED_BUFFERS_MIB_MIN, SHARED_BUFFERS_MIB_MAX = 128, 1024
+
+
+def _memory_settings() -> dict[str, str]:
+    """An eighth of the machine's memory for Postgres's own cache, within bounds; half of it counts as cache."""
+    memory_mib = psutil.virtual_memory().total // MIB
+    buffers_mib = min(max(memory_mib // 8, SHARED_BUFFERS_MIB_MIN), SHARED_BUFFERS_MIB_MAX)
+    return {"shared_buffers": f"{buffers_mib}MB", "effective_cache_size": f"{memory_mib // 2}MB"}
+
+
 # For tests, whose data nobody will miss.
 SETTINGS_NOT_DURABLE = {
     "fsync": "off",
@@ -87,7 +96,7 @@ class EmbeddedPostgres:
         if made:
             self._make_data(account)
         self._clear_leftovers()
-        settings = SETTINGS | ({} if self.durable else SETTINGS_NOT_DURABLE)
+        settings = SETTINGS | _memory_settings() | ({} if self.durable else SETTINGS_NOT_DURABLE)
         settings["unix_socket_directories"] = str(self.places.sockets)
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         command = guarded(

@@ -40,10 +40,11 @@ LOCAL = PUBLIC_URL.hostname in {"localhost", "127.0.0.1", "::1"}
 
 # --- Who may ask ------------------------------------------------------------------------------------------
 
-ALLOWED_HOSTS = environment.words(
-    "BURNLINE_HOSTS",
-    ("localhost", "127.0.0.1", "[::1]", ".localhost") if LOCAL else (PUBLIC_URL.hostname,),
-)
+# This machine's own names are always answered: health checks come by them.
+ALLOWED_HOSTS = [
+    *("localhost", ".localhost", "127.0.0.1", "[::1]"),
+    *environment.words("BURNLINE_HOSTS", (PUBLIC_URL.hostname,)),
+]
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if environment.flag("BURNLINE_BEHIND_PROXY", default=False) else None

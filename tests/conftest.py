@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from pytest_socket import socket_allow_hosts
 
 from config.places import Places
 from config.servers import owned, start_servers
@@ -41,11 +40,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     RUNNING.close()
-
-
-@pytest.fixture(autouse=True, scope="session")
-def only_this_machine() -> None:
-    socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
 
 
 class Api:
