@@ -8,6 +8,8 @@ class HouseConfig(AppConfig):
     label = "house"
 
     def ready(self) -> None:
+        # Makes it the app that tasks are sent through, from the web process too.
+        from config import celery  # noqa: F401
         from config.wiring import wire
 
         wire()
