@@ -63,20 +63,7 @@ def _issued(subscription: Subscription) -> list[UUID]:
 
 def difference(now: list[Usage], before: tuple[Usage, ...]) -> tuple[Usage, ...]:
     """What the present sums have more than the earlier ones, for each set of dimensions; nothing where they agree."""
-    return tuple(usage for usage in merge([*now, *(_negated(usage) for usage in before)]) if _moved(usage))
-
-
-def _negated(usage: Usage) -> Usage:
-    return Usage(
-        usage.dimensions,
-        -usage.quantity,
-        -usage.events,
-        -usage.amount,
-        -usage.cost,
-        -usage.lift,
-        -usage.credits,
-        -usage.covered,
-    )
+    return tuple(usage for usage in merge([*now, *(-usage for usage in before)]) if _moved(usage))
 
 
 def _moved(usage: Usage) -> bool:

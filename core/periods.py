@@ -8,10 +8,7 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Literal
 from zoneinfo import ZoneInfo
-
-Interval = Literal["day", "week", "month", "quarter", "year"]
 
 _DAYS = {"day": 1, "week": 7}
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
@@ -112,7 +109,7 @@ def second_share(used: Period, whole: Period) -> Share:
     return Share((used.end - used.start) // tick, (whole.end - whole.start) // tick)
 
 
-def period_number(anchor: date, n: int, interval: Interval, zone: str | ZoneInfo, count: int = 1) -> Period:
+def period_number(anchor: date, n: int, interval: str, zone: str | ZoneInfo, count: int = 1) -> Period:
     """Period n (0 is the first) of a subscription anchored on a local day; each lasts ``count`` intervals.
 
     Months are counted from the anchor and clamped to the month's last day, so the anchor's day comes back:
@@ -130,7 +127,7 @@ def period_number(anchor: date, n: int, interval: Interval, zone: str | ZoneInfo
 
 
 def period_containing(
-    anchor: date, interval: Interval, zone: str | ZoneInfo, at: datetime, count: int = 1
+    anchor: date, interval: str, zone: str | ZoneInfo, at: datetime, count: int = 1
 ) -> tuple[int, Period]:
     """The number of the period that holds the instant, and the period.
 
@@ -150,7 +147,7 @@ def period_containing(
     return n, period_number(anchor, n, interval, zone, count)
 
 
-def _edge(anchor: date, steps: int, interval: Interval) -> date:
+def _edge(anchor: date, steps: int, interval: str) -> date:
     if interval in _DAYS:
         return anchor + timedelta(days=steps * _DAYS[interval])
     year, month = divmod(anchor.year * 12 + anchor.month - 1 + steps * _MONTHS[interval], 12)

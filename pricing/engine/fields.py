@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from core.money import ZERO, NumberError, parse_number, plain
+from core.money import AMOUNT_LIMIT, ZERO, NumberError, parse_number, plain
 
 TEXT_LENGTH_MAX = 255
 LIST_LENGTH_MAX = 1000  # cells or tiers of one charge; more is a mistake, and slow to show
+
+AMOUNT_MAX = AMOUNT_LIMIT - 1
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
 
@@ -72,6 +74,13 @@ class Fields:
         self, name: str, *, at_most: Decimal | None = None, above_zero: bool = False
     ) -> Decimal | None:
         return self._number(name, at_most, above_zero) if self.has(name) else None
+
+    def amount(self, name: str) -> Decimal:
+        """A required amount of money that a document can hold."""
+        return self.number(name, at_most=AMOUNT_MAX)
+
+    def optional_amount(self, name: str) -> Decimal | None:
+        return self.optional_number(name, at_most=AMOUNT_MAX)
 
     def number_or_zero(self, name: str) -> Decimal:
         return self._number(name, None, False) if self.has(name) else ZERO

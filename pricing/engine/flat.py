@@ -17,7 +17,7 @@ class Flat:
 
     @staticmethod
     def read(fields: Fields) -> "Flat":
-        return Flat(fields.number("amount"))
+        return Flat(fields.amount("amount"))
 
     def as_json(self) -> dict[str, Any]:
         return {"amount": plain(self.amount)}

@@ -40,11 +40,11 @@ class RatedCharge:
     amount_minor: int
     lines: tuple[RatedLine, ...]
     explain: tuple[Step, ...]
-    lift: Decimal = ZERO
-    absorbed: Decimal = ZERO
-    at_maximum: bool = False
-    cost: Decimal = ZERO
-    unpriced: Decimal = ZERO
+    lift: Decimal
+    absorbed: Decimal
+    at_maximum: bool
+    cost: Decimal
+    unpriced: Decimal
     billed_before: Decimal = ZERO
 
 

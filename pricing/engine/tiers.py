@@ -69,10 +69,9 @@ class Tiers:
         return [self._line(first, ZERO, ZERO)] if self.flat_at_zero and first.flat else []
 
     def _line(self, tier: Tier, lower: Decimal, quantity: Decimal) -> RatedLine:
+        bounds = f"over {plain(lower)}"
         if tier.up_to is not None:
-            bounds = f"over {plain(lower)} to {plain(tier.up_to)}"
-        else:
-            bounds = f"over {plain(lower)}"
+            bounds += f" to {plain(tier.up_to)}"
         return RatedLine(
             description=f"Tier {bounds}",
             quantity=quantity,

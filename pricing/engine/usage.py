@@ -57,6 +57,19 @@ class Usage:
             raise ValueError(f"Usage of {self.dimensions} and of {other.dimensions} is kept apart.")
         return self.plus(other)
 
+    def __neg__(self) -> "Usage":
+        """The usage that takes this one back."""
+        return Usage(
+            self.dimensions,
+            self.quantity.copy_negate(),
+            -self.events,
+            self.amount.copy_negate(),
+            self.cost.copy_negate(),
+            self.lift.copy_negate(),
+            self.credits.copy_negate(),
+            self.covered.copy_negate(),
+        )
+
     def plus(self, other: "Usage") -> "Usage":
         """The sums of both, under these dimensions."""
         add = CONTEXT.add

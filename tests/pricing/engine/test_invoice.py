@@ -104,10 +104,10 @@ class TestSubscriptionDiscount:
         assert "subscription_discount" not in [step.kind for step in rated.lines[0].explain]
 
     def test_of_a_later_part_continues_the_whole(self) -> None:
-        # The whole is 1.005 less 10 %, 0.9045; the part before was 0.5 less 10 %, 0.45.
-        rated = period(charges=[calls("0.505", before="0.5")], subscription_discount_percent=D(10))
+        # The whole is 3.505 less 10 %, 3.1545; the part before was 3 less 10 %, 2.70.
+        rated = period(charges=[calls("0.505", before="3")], subscription_discount_percent=D(10))
         assert rated.lines[0].unrounded == D("0.4545")
-        assert rated.lines[0].amount_minor == 90 - 45
+        assert rated.lines[0].amount_minor == 315 - 270
 
     @made.given(amounts=st.lists(made.MONEY, min_size=1, max_size=5), percent=made.written(100, 2))
     def test_sums_exactly_over_the_lines(self, amounts: list[str], percent: str) -> None:

@@ -222,6 +222,12 @@ class TestUsage:
         with pytest.raises(ValueError, match="kept apart"):
             one + NOTHING
 
+    def test_is_taken_back_to_the_last_digit(self) -> None:
+        long = D("12345678901234567890.123456789012345678")
+        one = Usage({"model": "a"}, long, 1, long, long, long, long, long)
+        assert one + -one == Usage({"model": "a"})
+        assert (-one).quantity == long.copy_negate()
+
     def test_is_merged_by_dimensions_in_their_order(self) -> None:
         b, a = Usage({"model": "b"}, D(1)), Usage({"model": "a"}, D(1))
         assert merge([b, a, b]) == (a, b + b)
