@@ -20,7 +20,9 @@ urlpatterns = [
     path("console/invoices/<int:customer_id>/<str:public_id>/pdf", invoices.pdf, name="invoice_pdf"),
     path("console/invoices/<int:customer_id>/<str:public_id>/finalize", invoices.finalize, name="finalize"),
     path("console/invoices/<int:customer_id>/<str:public_id>/void", invoices.void, name="void"),
-    path("console/invoices/<int:customer_id>/<str:public_id>/lines/<int:n>", invoices.line, name="invoice_line"),
+    path(
+        "console/invoices/<int:customer_id>/<str:public_id>/lines/<int:n>", invoices.line, name="invoice_line"
+    ),
     path("console/events", events.events, name="events"),
     path("console/events/<int:customer_id>/<int:seq>", events.event, name="event"),
 ]

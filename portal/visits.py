@@ -10,7 +10,8 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 
 from core.clock import now as present
@@ -79,7 +80,7 @@ def portal_page(view: View) -> View:
     answered = problems_as_pages(view)
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         visit = visit_of(request, present())
         if visit is None:
             if not request.user.is_authenticated:

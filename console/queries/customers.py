@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 
 from django.db import connection
 from django.db.models import Q
 
 from billing.models import CreditGrant, CustomerDay, Invoice, Subscription, SubscriptionSegment
 from console.queries.overview import Earned, EarnedDay
+from core.money import ZERO
 from core.problems import NotFound
 from customers.models import ApiKey, Customer, Member
 from metering.models import EventStream
@@ -102,8 +102,10 @@ def customer_rows(search: CustomerSearch, *, offset: int = 0, limit: int | None 
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         return [
-            CustomerRow(*row[:5], Earned(row[5] or Decimal(0), row[6] or Decimal(0), int(row[7] or 0)))
-            for row in cursor.fetchall()
+            CustomerRow(
+                key_id, key, name, currency, made, Earned(revenue or ZERO, cost or ZERO, int(events or 0))
+            )
+            for key_id, key, name, currency, made, revenue, cost, events in cursor.fetchall()
         ]
 
 
@@ -114,14 +116,20 @@ def customer_page(customer_id: int, first: date, last: date) -> CustomerPage:
         raise NotFound("There is no such customer.")
     own = {"customer_id": customer_id}
     subscriptions = {row.id: row for row in Subscription.objects.filter(**own)}
-    segments = SubscriptionSegment.objects.filter(**own).select_related("plan_version__plan").order_by("-starts_at", "id")
+    segments = (
+        SubscriptionSegment.objects.filter(**own)
+        .select_related("plan_version__plan")
+        .order_by("-starts_at", "id")
+    )
     days = CustomerDay.objects.filter(**own, day__gte=first, day__lte=last).order_by("day")
     stream = EventStream.objects.filter(**own).first()
     return CustomerPage(
         customer,
         tuple(PlanStretch(subscriptions[segment.subscription_id], segment) for segment in segments),
         tuple(EarnedDay(row.day, Earned(row.revenue, row.cost, row.events)) for row in days),
-        tuple(CreditGrant.objects.filter(**own, remaining__gt=0).order_by("priority", "expires_at", "id")[:20]),
+        tuple(
+            CreditGrant.objects.filter(**own, remaining__gt=0).order_by("priority", "expires_at", "id")[:20]
+        ),
         tuple(Invoice.objects.filter(**own).order_by("-period_start", "-created_at", "id")[:12]),
         tuple(ApiKey.objects.filter(**own).order_by("-created_at", "id")[:20]),
         tuple(Member.objects.filter(**own).select_related("user").order_by("created_at", "id")[:50]),

@@ -36,7 +36,9 @@ def counts_by_status() -> dict[str, int]:
 def invoice_page(customer_id: int, public_id: str) -> InvoicePage:
     """One invoice with its lines. Raises ``NotFound``."""
     invoice_id = parse_public_id("inv", public_id)
-    invoice = Invoice.objects.select_related("customer").filter(customer_id=customer_id, id=invoice_id).first()
+    invoice = (
+        Invoice.objects.select_related("customer").filter(customer_id=customer_id, id=invoice_id).first()
+    )
     if invoice is None:
         raise NotFound("There is no such invoice.")
     lines = InvoiceLine.objects.filter(customer_id=invoice.customer_id, invoice_id=invoice.id)

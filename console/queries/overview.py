@@ -118,5 +118,7 @@ def floors(currency: str, first: date, last: date, now: datetime) -> Floors:
 def currencies() -> list[str]:
     """Currencies that customers are billed in, the most used first."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT currency FROM customers_customer GROUP BY currency ORDER BY count(*) DESC, currency")
+        cursor.execute(
+            "SELECT currency FROM customers_customer GROUP BY currency ORDER BY count(*) DESC, currency"
+        )
         return [row[0] for row in cursor.fetchall()]

@@ -47,7 +47,8 @@ def plan_rows() -> list[PlanRow]:
         versions = sorted(plan.versions.all(), key=lambda version: -version.number)
         published = [version for version in versions if version.status == PlanVersion.Status.PUBLISHED]
         count = sum(subscribers.get(version.id, 0) for version in versions)
-        rows.append(PlanRow(plan, (published or versions or [None])[0], len(versions), count))
+        newest = next(iter(published or versions), None)
+        rows.append(PlanRow(plan, newest, len(versions), count))
     return rows
 
 
@@ -62,7 +63,10 @@ def plan_pages(key: str) -> tuple[Plan, list[VersionPage]]:
         VersionPage(
             version,
             version.terms,
-            tuple(_words(charge, version.terms.get("currency", "USD"), units) for charge in version.terms.get("charges", [])),
+            tuple(
+                _words(charge, version.terms.get("currency", "USD"), units)
+                for charge in version.terms.get("charges", [])
+            ),
             subscribers.get(version.id, 0),
         )
         for version in plan.versions.order_by("-number")

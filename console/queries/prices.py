@@ -63,7 +63,10 @@ def unpriced_models() -> list[UnpricedModel]:
             """,
             [MODELS_MAX],
         )
-        return [UnpricedModel(*row[:6], tuple(row[6] or ())) for row in cursor.fetchall()]
+        return [
+            UnpricedModel(provider, model, events, customers, first_at, last_at, tuple(buckets or ()))
+            for provider, model, events, customers, first_at, last_at, buckets in cursor.fetchall()
+        ]
 
 
 def unpriced_count(limit: int = 10_000) -> int:
@@ -73,4 +76,3 @@ def unpriced_count(limit: int = 10_000) -> int:
             "SELECT count(*) FROM (SELECT 1 FROM metering_event WHERE unpriced LIMIT %s) u", [limit]
         )
         return int(cursor.fetchone()[0])
-

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
 from console.access import staff_page
@@ -19,7 +19,8 @@ from console.queries.customers import (
     customer_rows,
 )
 from console.queries.overview import together
-from console.views.overview import margin_chart, money_chart
+from console.queries.spend import open_periods
+from console.views.overview import COST_CURRENCY, margin_chart, money_chart
 from core.clock import now as present
 from core.pages.spreadsheet import Cell, csv_response
 from core.pages.tables import Column, PreparedPage, ordering, prepared_listing, searched, wants_csv
@@ -48,9 +49,7 @@ def customers(request: HttpRequest) -> HttpResponseBase:
     """All customers with their last 30 days."""
     today = present().date()
     column, downward = ordering(request, COLUMNS, DEFAULT)
-    search = CustomerSearch(
-        searched(request), column.key, downward, today - timedelta(days=DAYS - 1), today
-    )
+    search = CustomerSearch(searched(request), column.key, downward, today - timedelta(days=DAYS - 1), today)
     if wants_csv(request):
         return csv_response("customers", HEAD, _cells(customer_rows(search, limit=CSV_ROWS_MAX)))
     page = prepared_listing(
@@ -72,6 +71,7 @@ def customer(request: HttpRequest, customer_id: int) -> HttpResponse:
     page = customer_page(customer_id, today - timedelta(days=DAYS), today)
     shown = [item for item in page.days if item.day <= local_day(now, page.customer.timezone)]
     total = together(shown)
+    comparable = page.customer.currency == COST_CURRENCY
     context = {
         "page": page,
         "customer": page.customer,
@@ -79,8 +79,10 @@ def customer(request: HttpRequest, customer_id: int) -> HttpResponse:
         "now": now,
         "days": DAYS,
         "total": total,
+        "spend": open_periods(page.customer, now),
         "money_chart": money_chart(shown, page.customer.currency) if total.revenue else None,
-        "margin_chart": margin_chart(shown, _floor_of(page.plans)) if total.revenue else None,
+        "margin_chart": margin_chart(shown, _floor_of(page.plans)) if comparable and total.revenue else None,
+        "comparable": comparable,
     }
     return render(request, "console/customer.html", context)
 

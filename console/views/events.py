@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -23,7 +24,18 @@ from customers.models import Customer
 from metering.models import Event
 
 STATES = [("", "All"), ("unpriced", "Without a price"), ("failed", "Failed")]
-HEAD = ("id", "source", "customer", "type", "occurred_at", "provider", "model", "status", "quantity", "cost_usd")
+HEAD = (
+    "id",
+    "source",
+    "customer",
+    "type",
+    "occurred_at",
+    "provider",
+    "model",
+    "status",
+    "quantity",
+    "cost_usd",
+)
 
 
 @staff_page
@@ -31,7 +43,7 @@ def events(request: HttpRequest) -> HttpResponseBase:
     """A customer's events with filters; without a customer, the newest of all."""
     words = request.GET.get("customer", "").replace("\0", "").strip()
     customer = Customer.objects.filter(key=words).first() if words else None
-    context = {
+    context: dict[str, Any] = {
         "asked": words,
         "customer": customer,
         "search": searched(request),
@@ -42,7 +54,9 @@ def events(request: HttpRequest) -> HttpResponseBase:
     }
     if customer is None:
         rows = [] if words else latest_events()
-        names = dict(Customer.objects.filter(id__in={row.customer_id for row in rows}).values_list("id", "key"))
+        names = dict(
+            Customer.objects.filter(id__in={row.customer_id for row in rows}).values_list("id", "key")
+        )
         context |= {
             "rows": [(row, names.get(row.customer_id, "")) for row in rows],
             "unmatched": [] if words else unmatched_events(),

@@ -36,7 +36,18 @@ def invoices(request: HttpRequest) -> HttpResponseBase:
         rows = found.order_by(*order_fields(*ordering(request, COLUMNS, DEFAULT)))
         return csv_response(
             "invoices",
-            ("number", "customer", "period_start", "period_end", "status", "currency", "subtotal", "tax", "total", "due"),
+            (
+                "number",
+                "customer",
+                "period_start",
+                "period_end",
+                "status",
+                "currency",
+                "subtotal",
+                "tax",
+                "total",
+                "due",
+            ),
             (
                 (
                     row.number,

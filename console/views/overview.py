@@ -5,7 +5,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from console.access import staff_page
-from console.queries.overview import Earned, EarnedDay, currencies, earned_days, floors, together
+from console.queries.overview import (
+    Earned,
+    EarnedDay,
+    Floors,
+    currencies,
+    earned_days,
+    floors,
+    together,
+)
 from console.queries.prices import unpriced_count
 from console.queries.work import parked_count, parked_work
 from core.clock import now as present
@@ -17,7 +25,8 @@ from core.pages.times import day, short_day
 
 PRESETS = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"))
 DAYS_DEFAULT = "30"
-COST, KEPT = "Provider cost", "Kept"
+COST, KEPT, REVENUE = "Provider cost", "Kept", "Revenue"
+COST_CURRENCY = "USD"  # providers charge in it, and no exchange rate is kept
 
 
 @staff_page
@@ -34,7 +43,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     days = earned_days(currency, first, last)
     total = together(days)
     before = together(earned_days(currency, first - timedelta(days=count), first - timedelta(days=1)))
-    floor = floors(currency, first, last, now)
+    comparable = currency == COST_CURRENCY
+    floor = floors(currency, first, last, now) if comparable else Floors((), None)
     context = {
         "now": now,
         "currency": currency,
@@ -44,12 +54,15 @@ def overview(request: HttpRequest) -> HttpResponse:
         "total": total,
         "before": before,
         "floor": floor,
+        "comparable": comparable,
         "missing": sum((row.missing for row in floor.below), Decimal(0)),
         "money_chart": money_chart(days, currency) if total.events or total.revenue else None,
-        "margin_chart": margin_chart(days, floor.weighted) if total.revenue else None,
+        "margin_chart": margin_chart(days, floor.weighted) if comparable and total.revenue else None,
         "unpriced": unpriced_count(),
         "parked": parked_count(),
-        "presets": chips_for(request, "days", [(v if v != DAYS_DEFAULT else "", text) for v, text in PRESETS]),
+        "presets": chips_for(
+            request, "days", [(v if v != DAYS_DEFAULT else "", text) for v, text in PRESETS]
+        ),
         "currencies": chips_for(request, "currency", [(c if c != choices[0] else "", c) for c in choices]),
     }
     return render(request, "console/overview.html", context)
@@ -61,17 +74,19 @@ def work(request: HttpRequest) -> HttpResponse:
 
 
 def money_chart(days: list[EarnedDay], currency: str) -> charts.BarChart:
-    """Each day's revenue, split into what the providers took and what was kept."""
+    """Each day's revenue; where costs are in the same currency, split into what providers took and what was kept."""
 
     def parts(earned: Earned) -> dict[str, Decimal]:
+        if currency != COST_CURRENCY:
+            return {REVENUE: earned.revenue}
         return {COST: earned.cost, KEPT: max(earned.kept, Decimal(0))}
 
     return charts.stacked_bars(
-        title="Revenue by day: provider cost, and what was kept",
+        title="Revenue by day",
         columns=[(short_day(item.day), day(item.day), parts(item.earned)) for item in days],
         label=lambda value: money_text(value, currency),
         axis=lambda value: axis_money(value, currency),
-        hues={COST: Hue(None), KEPT: Hue(1)},
+        hues={COST: Hue(None), KEPT: Hue(1)} if currency == COST_CURRENCY else {REVENUE: Hue(1)},
     )
 
 

@@ -45,9 +45,14 @@ def prices(request: HttpRequest) -> HttpResponseBase:
     if wants_csv(request):
         return _csv(found.order_by(*order_fields(*ordering(request, COLUMNS, DEFAULT))))
     names = providers()
-    layers = [("", "All sources"), *((str(value), label.capitalize()) for value, label in PriceRow.Layer.choices)]
+    layers = [
+        ("", "All sources"),
+        *((str(value), label.capitalize()) for value, label in PriceRow.Layer.choices),
+    ]
     context = {
-        "listing": listing(request, COLUMNS, found, default=DEFAULT, chips=chips_for(request, "layer", layers)),
+        "listing": listing(
+            request, COLUMNS, found, default=DEFAULT, chips=chips_for(request, "layer", layers)
+        ),
         "past": chips_for(request, "past", [("", "In force and to come"), ("1", "Past too")]),
         "providers": names,
         "provider": request.GET.get("provider", ""),

@@ -242,7 +242,7 @@ def _largest(
     kept, rest = ranked[:SERIES_MAX], set(ranked[SERIES_MAX:]) | ({OTHER} & set(sums))
     if not rest:
         return kept, list(columns)
-    folded = []
+    folded: list[tuple[str, str, Mapping[str, Decimal]]] = []
     for short, full, values in columns:
         own: dict[str, Decimal] = {name: values[name] for name in kept if name in values}
         own[OTHER] = sum((value for name, value in values.items() if name in rest), ZERO)

@@ -4,17 +4,18 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from core.problems import Problem
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def problems_as_pages(view: View) -> View:
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return view(request, *args, **kwargs)
         except Problem as problem:
@@ -24,7 +25,7 @@ def problems_as_pages(view: View) -> View:
     return answer
 
 
-def kept_private(response: HttpResponse) -> HttpResponse:
+def kept_private(response: HttpResponseBase) -> HttpResponseBase:
     """Pages of money stay out of every cache but the reader's own screen."""
     response["Cache-Control"] = "private, no-store"
     return response

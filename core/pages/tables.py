@@ -197,7 +197,7 @@ def chips_for(
 def kept(query: QueryDict) -> tuple[tuple[str, str], ...]:
     """The parameters that a search form carries along, so that searching keeps filters and order."""
     return tuple(
-        (name, value) for name, value in query.items() if name not in ("q", "page", "format", "before")
+        (name, value) for name, value in query.dict().items() if name not in ("q", "page", "format", "before")
     )
 
 

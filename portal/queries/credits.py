@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from uuid import UUID
 
 from django.db import connection
 
 from billing.credits import active_at, burn_order
+from billing.ledger import grant_account
 from billing.models import CreditGrant, SubscriptionSegment
 from core.money import ZERO
 from metering.usage import CALLS
@@ -14,6 +16,7 @@ from portal.queries.usage import OWN_STATISTICS
 from pricing.models import BurnTable, BurnTableVersion
 
 ENDED_MAX = 50
+ENDINGS = ("credits.expire", "credits.void", "credits.rollover")
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,7 @@ class GrantRow:
     grant: CreditGrant
     place: int | None
     state: str
-
-    @property
-    def used(self) -> Decimal:
-        return self.grant.amount - self.grant.remaining
+    used: Decimal
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,17 @@ def credits_of(customer_id: int, now: datetime) -> Credits:
     ahead = sorted((g for g in grants if g.starts_at > now and g.voided_at is None), key=burn_order)
     shown = {g.id for g in [*live, *ahead]}
     over = sorted((g for g in grants if g.id not in shown), key=lambda g: (g.starts_at, g.id), reverse=True)
+    ended = over[:ENDED_MAX]
+    unused = _unused(customer_id, [g.id for g in ended])
     expiring = [g for g in live if g.expires_at is not None]
     return Credits(
         available=sum((g.remaining for g in live), ZERO),
         granted=sum((g.amount for g in live), ZERO),
         open=tuple(
-            [GrantRow(g, place, "in use") for place, g in enumerate(live, 1)]
-            + [GrantRow(g, None, "to come") for g in ahead]
+            [GrantRow(g, place, "in use", g.amount - g.remaining) for place, g in enumerate(live, 1)]
+            + [GrantRow(g, None, "to come", ZERO) for g in ahead]
         ),
-        ended=tuple(GrantRow(g, None, _end_of(g)) for g in over[:ENDED_MAX]),
+        ended=tuple(GrantRow(g, None, _end_of(g), g.amount - unused.get(g.id, g.remaining)) for g in ended),
         next_expiry=min(expiring, key=lambda g: (g.expires_at, g.id)) if expiring else None,
     )
 
@@ -152,9 +154,25 @@ def _tables_of(terms: dict[str, object]) -> list[str]:
     return [str(name) for name in [*named, terms.get("burn_table")] if name]
 
 
+def _unused(customer_id: int, grant_ids: list[UUID]) -> dict[UUID, Decimal]:
+    """What grants gave up at their end, unburnt: expired, voided, or carried over to the next."""
+    accounts = {grant_account(grant_id): grant_id for grant_id in grant_ids}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT e.account, -sum(e.amount) FROM billing_ledgerentry e
+            JOIN billing_ledgertransaction t ON t.customer_id = e.customer_id AND t.id = e.transaction_id
+            WHERE e.customer_id = %s AND e.account = ANY(%s) AND e.amount < 0 AND t.kind = ANY(%s)
+            GROUP BY e.account
+            """,
+            [customer_id, list(accounts), list(ENDINGS)],
+        )
+        return {accounts[account]: amount for account, amount in cursor.fetchall()}
+
+
 def _end_of(grant: CreditGrant) -> str:
     if grant.voided_at is not None:
         return "voided"
-    if grant.remaining == 0:
-        return "used up"
-    return "expired"
+    if grant.expired_at is not None or grant.remaining > 0:
+        return "expired"
+    return "used up"

@@ -54,7 +54,10 @@ def call(request: HttpRequest, seq: int, visit: Visit) -> HttpResponse:
 def _cells(rows: Iterator[object]) -> Iterator[list[Cell]]:
     for row in rows:
         yield [
-            *(getattr(row, name) for name in ("event_id", "source", "type", "occurred_at", "model", "status")),
+            *(
+                getattr(row, name)
+                for name in ("event_id", "source", "type", "occurred_at", "model", "status")
+            ),
             getattr(row, "run_id", ""),
             getattr(row, "quantity", None),
             "; ".join(f"{kind} {number}" for kind, number in sorted(getattr(row, "usage", {}).items())),

@@ -3,6 +3,7 @@
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -26,7 +27,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @problems_as_pages
-def enter(request: HttpRequest, token: str) -> HttpResponse:
+def enter(request: HttpRequest, token: str) -> HttpResponseBase:
     customer, expires_at = customer_of_token(token, now=present())
     open_by_link(request, customer, expires_at)
     return kept_private(redirect("portal:period"))

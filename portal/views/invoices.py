@@ -3,12 +3,12 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from billing.documents import invoice_pdf
+from core.money import from_minor
 from core.pages import charts
 from core.pages.figures import compact
 from core.pages.spreadsheet import csv_response
 from core.pages.tables import Column, listing, wants_csv
 from core.pages.times import day, short_day
-from core.money import from_minor
 from core.periods import Period
 from portal.queries.calls import CallFilter, calls_of
 from portal.queries.invoices import days_of_line, invoice_page, invoices_of, line_of
@@ -40,7 +40,10 @@ def invoices(request: HttpRequest, visit: Visit) -> HttpResponseBase:
                     row.period_end,
                     row.status,
                     row.currency,
-                    *(from_minor(minor, row.exponent) for minor in (row.subtotal_minor, row.tax_minor, row.total_minor)),
+                    *(
+                        from_minor(minor, row.exponent)
+                        for minor in (row.subtotal_minor, row.tax_minor, row.total_minor)
+                    ),
                 )
                 for row in found.order_by("-period_start", "id").iterator()
             ),

@@ -39,11 +39,23 @@ def period(request: HttpRequest, visit: Visit) -> HttpResponse:
         "ends_at": min((plan.period.end for plan in page.plans), default=None),
         "credit_share": _credit_share(page),
         "charts": [
-            (split, day_chart(f"{SHOWN[unit]} by day and {DIMENSIONS[split].lower()}", by[split], window, unit, label, axis))
+            (
+                split,
+                day_chart(
+                    f"{SHOWN[unit]} by day and {DIMENSIONS[split].lower()}",
+                    by[split],
+                    window,
+                    unit,
+                    label,
+                    axis,
+                ),
+            )
             for split in SPLITS
             if total.calls
         ],
-        "upcoming": [version for rates in rates_of(visit.customer.id, visit.now) for version in rates.upcoming],
+        "upcoming": [
+            version for rates in rates_of(visit.customer.id, visit.now) for version in rates.upcoming
+        ],
     }
     return render(request, "portal/period.html", context)
 

@@ -52,7 +52,9 @@ class NameRow:
 def usage(request: HttpRequest, visit: Visit) -> HttpResponseBase:
     window = window_of(request, visit)
     by = request.GET.get("by", "model") if request.GET.get("by") in DIMENSIONS else "model"
-    only = {name: request.GET.getlist(f"only_{name}") for name in DIMENSIONS if request.GET.get(f"only_{name}")}
+    only = {
+        name: request.GET.getlist(f"only_{name}") for name in DIMENSIONS if request.GET.get(f"only_{name}")
+    }
     slices = usage_by(visit.customer.id, window, by, only=only)
     totals = totals_by_name(slices)
     total = sum(totals.values(), Used())
@@ -62,7 +64,15 @@ def usage(request: HttpRequest, visit: Visit) -> HttpResponseBase:
             f"usage-{window.first}-{window.last}",
             ("day", by, "calls", "tokens", "money", "credits", "currency"),
             (
-                (str(s.day), s.name, s.used.calls, s.used.tokens, s.used.money, s.used.credits, visit.customer.currency)
+                (
+                    str(s.day),
+                    s.name,
+                    s.used.calls,
+                    s.used.tokens,
+                    s.used.money,
+                    s.used.credits,
+                    visit.customer.currency,
+                )
                 for s in slices
             ),
         )
@@ -86,8 +96,12 @@ def usage(request: HttpRequest, visit: Visit) -> HttpResponseBase:
             for name, values in only.items()
             for value in values
         ],
-        "presets": chips_for(request, "days", [(value if value != DAYS_DEFAULT else "", text) for value, text in PRESETS]),
-        "bys": chips_for(request, "by", [(name if name != "model" else "", text) for name, text in DIMENSIONS.items()]),
+        "presets": chips_for(
+            request, "days", [(value if value != DAYS_DEFAULT else "", text) for value, text in PRESETS]
+        ),
+        "bys": chips_for(
+            request, "by", [(name if name != "model" else "", text) for name, text in DIMENSIONS.items()]
+        ),
         "units": unit_chips(request, unit),
         "csv_href": address(request, {"format": "csv"}),
     }
