@@ -23,7 +23,7 @@ AGREEMENT = Decimal("0.01")
 # A price that more than doubles, or falls below half, waits for a person.
 JUMP = Decimal(2)
 
-# Against the same unit's standard price: no step, window or context has ever cost ten times more or less.
+# Against the same unit's standard price: a step, window or context ten times dearer or cheaper is rare enough to see.
 OFFSHOOT = Decimal(10)
 
 # The dearest token sold so far costs $0.0006; one above this is a price for a thousand or a million entered as one.
