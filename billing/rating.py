@@ -134,12 +134,10 @@ class RatingBatch:
             if stretch.holds(at):
                 self._rate_under(stretch, event, calls)
         key = BucketKey(self.closed.customer_scope, CALLS, self.closed.hour(at), call_dimensions(event))
-        self._gain(key, calls)
+        self.gain(key, calls)
 
     def _rate_under(self, stretch: Stretch, event: StoredEvent, calls: Sums) -> None:
-        late = self.closed.invoiced_period(stretch.subscription, event.occurred_at)
-        if late is not None:
-            self.late.add((stretch.subscription.id, late.start, late.end))
+        self.note_late(stretch, event.occurred_at)
         hour = self.closed.hour(event.occurred_at, stretch.subscription)
         prepaid = calls.prepaid
         for metered in stretch.charges:
@@ -148,7 +146,13 @@ class RatingBatch:
         if not any(metered.charge.measures_credits for metered in stretch.charges) and not event.failed:
             self.burner.burn(event, stretch.terms.burn_table, calls)
         own = Sums(events=1, cost=event.cost, prepaid=calls.prepaid - prepaid)
-        self._gain(BucketKey(stretch.segment_id, CALLS, hour, ()), own)
+        self.gain(BucketKey(stretch.segment_id, CALLS, hour, ()), own)
+
+    def note_late(self, stretch: Stretch, at: datetime) -> None:
+        """Where the period is already invoiced, have its difference put on the next invoice."""
+        late = self.closed.invoiced_period(stretch.subscription, at)
+        if late is not None:
+            self.late.add((stretch.subscription.id, late.start, late.end))
 
     def _facts(
         self, stretch: Stretch, metered: MeteredCharge, event: StoredEvent, calls: Sums
@@ -205,7 +209,7 @@ class RatingBatch:
         elif metered.aggregation in ("max", "latest"):
             self.aggregations[charge.key] = metered.aggregation
             gained.latest_at = event.occurred_at
-        self._gain(key, gained, metered.aggregation)
+        self.gain(key, gained, metered.aggregation)
 
     def _so_far(self, stretch: Stretch, metered: MeteredCharge, event: StoredEvent) -> Usage | None:
         """The charge's usage in the event's period before it, for the few charges that count events in order."""
@@ -221,7 +225,8 @@ class RatingBatch:
                 stored = stored.plus(Usage({}, sums.quantity, sums.events, sums.amount))
         return stored
 
-    def _gain(self, key: BucketKey, gained: Sums, aggregation: str = "sum") -> None:
+    def gain(self, key: BucketKey, gained: Sums, aggregation: str = "sum") -> None:
+        """Add to a bucket, by the meter's way to aggregate."""
         known = self.gains.get(key)
         if known is None:
             self.gains[key] = gained
@@ -243,7 +248,7 @@ class RatingBatch:
             keys = {(key.dimensions, value): key for key, value in reversed(pairs)}
             new = count_new_values(self.customer.id, stretch.segment_id, series, period_start, list(keys))
             for pair in new:
-                self._gain(keys[pair], Sums(quantity=1 + ZERO))
+                self.gain(keys[pair], Sums(quantity=1 + ZERO))
         add_to_buckets(self.customer.id, self.gains, aggregations=self.aggregations)
         self.burner.write(self.now)
         LatePeriod.objects.bulk_create(

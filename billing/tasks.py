@@ -15,6 +15,7 @@ from billing.ledger import lock_customer
 from billing.margins import DAYS_DUE, refresh_days
 from billing.models import Subscription
 from billing.rating import customers_behind, rate_pending
+from billing.repricing import customers_unpriced, price_again
 from billing.subscriptions import PERIOD_ENDS, STARTS
 from core import clock
 from core.due_work import Handler, Work
@@ -40,6 +41,16 @@ def rate_customers(*, customer_ids: list[int], **kwargs: Any) -> None:
 def sweep_rating(**kwargs: Any) -> None:
     """Rate every customer whose events are ahead of its rating: what lost nudges left."""
     rate_customers(customer_ids=customers_behind(CUSTOMERS_A_SWEEP))
+
+
+@shared_task(name="billing.sweep_unpriced", ignore_result=True)
+def sweep_unpriced(**kwargs: Any) -> None:
+    """Try the events that wait for a price, where the price book has grown since."""
+    for customer_id in customers_unpriced(CUSTOMERS_A_SWEEP):
+        try:
+            price_again(customer_id, now=clock.now())
+        except Exception:
+            log.exception("repricing.failed", customer_id=customer_id)
 
 
 def nudge_rating(customer_ids: frozenset[int]) -> None:

@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db import connection
-from msgspec.json import decode
+from msgspec.json import decode, encode
 
 COLUMNS = """event_id, source, seq, type, occurred_at, provider, model, context, usage, quantity, status, latency_ms,
-run_id, run, properties, cost, unpriced"""
+run_id, run, properties, cost, unpriced, cost_rows"""
 
 
 class StoredEvent(NamedTuple):
@@ -31,6 +31,7 @@ class StoredEvent(NamedTuple):
     properties: dict[str, Any]
     cost: Decimal
     unpriced: bool
+    cost_rows: dict[str, int]
 
     @property
     def failed(self) -> bool:
@@ -47,14 +48,45 @@ def events_between(
 ) -> list[StoredEvent]:
     """The events that happened in ``[start, end)``, in the order stored; with ``up_to_seq`` only those stored by then."""
     known = "" if up_to_seq is None else f"AND seq <= {int(up_to_seq)}"
-    return _events(
-        f"occurred_at >= %s AND occurred_at < %s {known} ORDER BY seq", customer_id, start, end
-    )
+    return _events(f"occurred_at >= %s AND occurred_at < %s {known} ORDER BY seq", customer_id, start, end)
 
 
-def unpriced_events(customer_id: int, limit: int) -> list[StoredEvent]:
-    """Events of which some bucket had no price when they were last looked at."""
-    return _events("unpriced ORDER BY seq LIMIT %s", customer_id, limit)
+def unpriced_events(customer_id: int, limit: int, *, older_than: int) -> list[StoredEvent]:
+    """Events that wait for a price and were last looked at with a price book before version ``older_than``."""
+    return _events("unpriced AND price_book < %s ORDER BY seq LIMIT %s", customer_id, older_than, limit)
+
+
+def set_cost(
+    customer_id: int, event: StoredEvent, *, rows: dict[str, int], unpriced: bool, book: int
+) -> None:
+    """Note what the event costs by a newer price book. The facts of the event stay as they are."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE metering_event SET cost = %s, cost_rows = %s::jsonb, unpriced = %s, price_book = %s
+            WHERE customer_id = %s AND event_id = %s AND source = %s
+            """,
+            [event.cost, encode(rows).decode(), unpriced, book, customer_id, event.event_id, event.source],
+        )
+
+
+def event_by_id(customer_id: int, event_id: str, source: str | None = None) -> StoredEvent | None:
+    """The customer's event with this id; the newest, where several sources have used the id and none is named."""
+    if source is not None:
+        found = _events("event_id = %s AND source = %s", customer_id, event_id, source)
+    else:
+        found = _events("event_id = %s ORDER BY seq DESC LIMIT 1", customer_id, event_id)
+    return found[0] if found else None
+
+
+def mark_unpriced(customer_id: int, identities: list[tuple[str, str]]) -> None:
+    """Note that these events, by (event id, source), wait for a price or a rate."""
+    if identities:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "UPDATE metering_event SET unpriced = true WHERE customer_id = %s AND event_id = %s AND source = %s",
+                [(customer_id, event_id, source) for event_id, source in identities],
+            )
 
 
 def _events(where: str, customer_id: int, *values: Any) -> list[StoredEvent]:
@@ -69,5 +101,8 @@ def _stored(row: tuple[Any, ...]) -> StoredEvent:
     event = StoredEvent._make(row)
     # Django leaves jsonb from a plain cursor as text.
     return event._replace(
-        usage=decode(event.usage), run=event.run and decode(event.run), properties=decode(event.properties)
+        usage=decode(event.usage),
+        run=event.run and decode(event.run),
+        properties=decode(event.properties),
+        cost_rows=decode(event.cost_rows),
     )
