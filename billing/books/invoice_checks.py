@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from uuid import UUID
 
 from django.db.models import Sum
 
@@ -9,7 +10,7 @@ from billing.books.breach import Breach, rows
 from billing.books.rerating import rerated_lines
 from billing.drafts import START
 from billing.invoices import SERIES, document_hash
-from billing.models import Invoice, InvoiceLine
+from billing.models import Invoice, InvoiceLine, LatePeriod
 from core.money import tax_minor
 
 
@@ -62,25 +63,53 @@ def fingerprints_match() -> Iterator[Breach]:
 
 
 def lines_rerate() -> Iterator[Breach]:
-    """Each finalized invoice's usage lines, rated again from the raw events known at its closing."""
+    """What each period's invoices billed for usage, corrections included, against its raw events rated again.
+
+    A period into which something came since its last invoice is left out: its difference is still to be billed.
+    """
+    waiting = set(LatePeriod.objects.values_list("customer_id", "subscription_id", "period_start"))
     finalized = Invoice.objects.filter(finalized_at__isnull=False).exclude(kind=START)
     for invoice in finalized.exclude(status=Invoice.Status.VOID).order_by(
         "customer_id", "period_start", "id"
     ):
-        issued = {
-            (line.segment_id, line.charge): line.amount_minor
-            for line in InvoiceLine.objects.filter(
-                customer_id=invoice.customer_id, invoice_id=invoice.id, kind="usage"
-            )
-        }
-        again = rerated_lines(invoice)
+        if (invoice.customer_id, invoice.subscription_id, invoice.period_start) in waiting:
+            continue
+        issued, closing_seq = _billed(invoice)
+        again = rerated_lines(invoice, up_to_seq=closing_seq)
         for place in sorted(issued.keys() | again.keys(), key=str):
             if issued.get(place, 0) != again.get(place, 0):
                 detail = (
-                    f"invoice {invoice.number}: the line of {place[1]} says {issued.get(place, 0)}, its events "
-                    f"rate to {again.get(place, 0)}"
+                    f"period of invoice {invoice.number}: {place[1]} was billed at {issued.get(place, 0)}, its "
+                    f"events rate to {again.get(place, 0)}"
                 )
                 yield Breach("I8", invoice.customer_id, detail)
+
+
+def _billed(invoice: Invoice) -> tuple[dict[tuple[UUID | None, str], int], int]:
+    """What this invoice and the corrections since billed for its period, and how far the last of them had seen."""
+    issuing = {
+        row.id: row.closing_seq
+        for row in Invoice.objects.filter(
+            customer_id=invoice.customer_id,
+            subscription_id=invoice.subscription_id,
+            finalized_at__isnull=False,
+            period_start__gte=invoice.period_start,
+        ).exclude(status=Invoice.Status.VOID)
+    }
+    lines = InvoiceLine.objects.filter(
+        customer_id=invoice.customer_id,
+        invoice_id__in=list(issuing),
+        kind__in=("usage", "correction"),
+        period_start__gte=invoice.period_start,
+        period_end__lte=invoice.period_end,
+    )
+    billed: dict[tuple[UUID | None, str], int] = {}
+    closing_seq = invoice.closing_seq
+    for line in lines:
+        place = (line.segment_id, line.charge)
+        billed[place] = billed.get(place, 0) + line.amount_minor
+        closing_seq = max(closing_seq, issuing[line.invoice_id])
+    return billed, closing_seq
 
 
 def taxes_tie() -> Iterator[Breach]:

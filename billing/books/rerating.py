@@ -104,14 +104,14 @@ def _burnt(customer_id: int, events: list[StoredEvent]) -> dict[str, tuple]:  # 
     return {name: (pair[0], pair[1]) for name, pair in sums.items()}
 
 
-def rerated_lines(invoice: Invoice) -> dict[tuple[UUID | None, str], int]:
+def rerated_lines(invoice: Invoice, *, up_to_seq: int) -> dict[tuple[UUID | None, str], int]:
     """The invoice's usage lines rated from raw events: segment and charge → minor units."""
     subscription = Subscription.objects.select_related("customer").get(
         customer_id=invoice.customer_id, id=invoice.subscription_id
     )
     period = Period(invoice.period_start, invoice.period_end)
     statement = closing_statement(
-        subscription, period, invoice.period_n, [], read=raw_reader(up_to_seq=invoice.closing_seq)
+        subscription, period, invoice.period_n, [], read=raw_reader(up_to_seq=up_to_seq)
     )
     return {
         (line.segment_id, line.charge): line.rated.amount_minor

@@ -67,7 +67,7 @@ def test_after_the_invoice_the_difference_goes_on_the_next_one():
         run_due(after)
     a_price("input", "0.01")
 
-    price_again(acme.id, now=after + timedelta(days=1))
+    assert price_again(acme.id, now=after + timedelta(days=1)) == 1
 
     march = datetime(2026, 3, 1, 2, tzinfo=UTC)
     for _ in range(2):
