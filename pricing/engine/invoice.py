@@ -83,8 +83,8 @@ class PeriodLine:
     unrounded: Decimal
     amount_minor: int
     explain: tuple[Step, ...]
-    charge: RatedCharge | None = None
-    discount: Decimal = ZERO
+    charge: RatedCharge | None
+    discount: Decimal
 
     @property
     def charge_key(self) -> str | None:

@@ -54,6 +54,7 @@ class TestFees:
         assert rated.lines[0].unrounded == D("15.806451612903225806")
         assert [step.kind for step in rated.lines[0].explain] == ["fee", "proration", "rounding"]
         assert rated.lines[0].explain[1].text == "10 of 31 of the period"
+        assert rated.lines[0].explain[2].text == "15.806451612903225806 → 15.81"
         assert (rated.subtotal_minor, rated.tax_minor, rated.total_minor) == (1581, 0, 1581)
 
     def test_of_a_whole_period_tell_no_proration(self) -> None:
@@ -170,6 +171,11 @@ class TestMarginFloor:
         rated = self.floored("bill", charges=[calls("90", cost="70", maximum="10")])
         assert rated.floor is not None
         assert (rated.floor.billed, rated.floor.absorbed) == (0, 90)
+
+    def test_asks_nothing_of_a_period_that_cost_nothing(self) -> None:
+        rated = period(margin_floor=MarginFloor(D("0.40"), "bill"))
+        assert rated.floor is not None
+        assert (rated.floor.required, rated.floor.alert, rated.lines) == (0, False, ())
 
     def test_is_absent_where_the_plan_has_none(self) -> None:
         assert period(charges=[calls("1")], cost_total=D(500)).floor is None

@@ -69,6 +69,10 @@ class TestTheStepsOfARating:
         assert rated.amount_minor == 0
         assert rated.explain[-2].text == "Below zero counts as nothing"
 
+    def test_of_no_use_are_short(self) -> None:
+        rated = rate_charge(charge(), [], exponent=2)
+        assert [step.text for step in rated.explain] == ["0 used", "Per unit: 0 × 1", "0 → 0.00"]
+
     def test_name_the_tiers(self) -> None:
         tiers = [{"up_to": "5", "unit_price": "2"}, {"up_to": None, "unit_price": "1", "flat": "3"}]
         rated = rate_charge(charge("graduated", tiers=tiers), [Usage(quantity=D(7))], exponent=2)
