@@ -11,7 +11,7 @@ from typing import Any
 from core import limits
 from core.currencies import exponent_of, parse_currency
 from core.fields import Fields
-from core.money import ZERO, AmountTooLarge, exact, from_minor, plain, shown
+from core.money import ZERO, AmountTooLarge, exact, from_minor, plain
 from core.problems import FieldError, Invalid
 from pricing.burn_tables import Unlisted, burn, facts_of, version_at
 from pricing.engine.charge import Charge, parse_charge
@@ -82,10 +82,6 @@ def preview_price(request: PreviewRequest, *, now: datetime) -> dict[str, Any]:
         rated = rate_charge(request.charge, _usage(request, now), exponent=exponent)
     except AmountTooLarge as error:
         raise Invalid.one("charge", "too_large", str(error)) from None
-    if rated.unpriced:
-        raise Invalid.one(
-            "charge", "unpriced", f"The charge has no price for {shown(rated.unpriced)} of the quantity."
-        )
     return _as_json(request.currency, exponent, rated)
 
 
