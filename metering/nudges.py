@@ -10,6 +10,8 @@ from collections.abc import Callable
 import structlog
 
 INTERVAL_SECONDS = 0.2
+# While nobody can be told, trying is waste: the sweep finds the work in the meantime.
+FAILURE_INTERVAL_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 Nudge = Callable[[frozenset[int]], None]
@@ -18,8 +20,13 @@ Nudge = Callable[[frozenset[int]], None]
 class Nudges:
     """Collects customers and passes them on at most once an interval, from a thread of its own."""
 
-    def __init__(self, interval_seconds: float = INTERVAL_SECONDS) -> None:
+    def __init__(
+        self,
+        interval_seconds: float = INTERVAL_SECONDS,
+        failure_interval_seconds: float = FAILURE_INTERVAL_SECONDS,
+    ) -> None:
         self._interval_seconds = interval_seconds
+        self._failure_interval_seconds = failure_interval_seconds
         self._tell: Nudge | None = None
         self._waiting: set[int] = set()
         self._lock = threading.Lock()
@@ -47,12 +54,14 @@ class Nudges:
             self._stirred.clear()
             with self._lock:
                 customers, self._waiting = frozenset(self._waiting), set()
+            seconds = self._interval_seconds
             try:
                 if self._tell is not None and customers:
                     self._tell(customers)
             except Exception as error:  # a lost nudge costs a minute; a dead thread would cost one each time
+                seconds = self._failure_interval_seconds
                 log.warning("nudge_lost", customers=len(customers), reason=str(error))
-            pause.wait(self._interval_seconds)
+            pause.wait(seconds)
 
 
 _nudges = Nudges()

@@ -29,7 +29,7 @@ def test_a_nudge_that_fails_does_not_stop_the_next() -> None:
         if 1 in customers:
             raise ConnectionError("broker away")
 
-    nudges = Nudges(interval_seconds=0.01)
+    nudges = Nudges(interval_seconds=0.01, failure_interval_seconds=0.01)
     nudges.hand_over(tell)
     nudges.note(1)
     assert told.get(timeout=10) == {1}
