@@ -1,0 +1,118 @@
+import csv
+import io
+
+import pytest
+from django.test import Client
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from core.ids import public_id
+from metering.models import Event
+from tests.portal.world import Company
+
+
+def text_of(client: Client, path: str, **query: str) -> str:
+    answer = client.get(path, query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def rows_of(client: Client, path: str) -> list[list[str]]:
+    answer = client.get(path)
+    assert answer["Content-Type"].startswith("text/csv")
+    body = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+    return list(csv.reader(io.StringIO(body)))
+
+
+class TestThisPeriod:
+    def test_it_says_what_you_will_pay_as_a_sentence(self, visitor: Client) -> None:
+        page = text_of(visitor, "/portal/")
+        assert "You will pay about <strong>$" in page
+        assert "of your credits are left" in page
+
+    def test_it_names_zone_and_freshness(self, visitor: Client) -> None:
+        page = text_of(visitor, "/portal/")
+        assert "Europe/Berlin" in page and "As of" in page and "Starts anew" in page
+
+    def test_an_allowance_used_up_is_told(self, visitor: Client) -> None:
+        assert "of what is included is used" in text_of(visitor, "/portal/")
+
+    def test_it_reads_a_bounded_number_of_times(
+        self, visitor: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        with django_assert_max_num_queries(35):
+            visitor.get("/portal/")
+
+
+class TestUsage:
+    def test_the_table_holds_the_charts_numbers(self, visitor: Client, acme: Company) -> None:
+        page = text_of(visitor, "/portal/usage", days="90")
+        assert "The same numbers as a table" in page
+        for model in ("claude-opus-4-5", "gpt-5", "unheard-of-9b"):
+            assert model in page
+
+    def test_a_filter_keeps_what_it_names(self, visitor: Client) -> None:
+        rows = rows_of(visitor, "/portal/usage?days=90&only_model=gpt-5&format=csv")
+        assert {row[1] for row in rows[1:]} == {"gpt-5"}
+
+    def test_the_csv_adds_up_to_all_calls(self, visitor: Client, acme: Company) -> None:
+        rows = rows_of(visitor, "/portal/usage?days=90&format=csv")
+        assert sum(int(row[2]) for row in rows[1:]) == Event.objects.filter(customer_id=acme.customer.id).count()
+
+    @pytest.mark.parametrize("query", ["from=2026-13-99", "from=9999-12-31&to=0001-01-01", "by=cost&unit=x&days=-1"])
+    def test_odd_questions_get_the_usual_page(self, visitor: Client, query: str) -> None:
+        assert visitor.get(f"/portal/usage?{query}").status_code == 200
+
+    def test_nothing_used_teaches_what_to_do(self, visitor: Client) -> None:
+        page = text_of(visitor, "/portal/usage", **{"from": "2020-01-01", "to": "2020-01-02"})
+        assert "No calls in these days" in page
+
+    def test_two_queries_whatever_the_calls(
+        self, visitor: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        with django_assert_max_num_queries(8):
+            visitor.get("/portal/usage?days=365")
+
+
+class TestCalls:
+    def test_a_call_is_found_by_its_id(self, visitor: Client) -> None:
+        answer = visitor.get("/portal/calls", {"q": "acme-4"}, follow=True)
+        assert "acme-4" in answer.content.decode()
+        assert "What it counts for" in answer.content.decode()
+
+    def test_a_run_lists_its_calls(self, visitor: Client) -> None:
+        page = text_of(visitor, "/portal/calls", q="run-1")
+        assert all(f"acme-{n}<" in page for n in range(3))
+        assert "acme-4<" not in page
+
+    def test_the_receipt_names_the_grant_that_paid(self, visitor: Client, acme: Company) -> None:
+        event = Event.objects.filter(customer_id=acme.customer.id).first()
+        assert event is not None
+        assert "Welcome" in text_of(visitor, f"/portal/calls/{event.seq}")
+
+
+class TestInvoices:
+    def test_an_invoice_explains_its_lines(self, visitor: Client, acme: Company) -> None:
+        page = text_of(visitor, f"/portal/invoices/{public_id('inv', acme.invoice.id)}")
+        assert acme.invoice.number in page and "How this came about" in page and "VAT" in page
+
+    def test_the_pdf_is_one(self, visitor: Client, acme: Company) -> None:
+        answer = visitor.get(f"/portal/invoices/{public_id('inv', acme.invoice.id)}/pdf")
+        assert answer["Content-Type"] == "application/pdf" and answer.content.startswith(b"%PDF")
+
+    def test_a_line_goes_down_to_days_and_calls(self, visitor: Client, acme: Company) -> None:
+        page = text_of(visitor, f"/portal/invoices/{public_id('inv', acme.invoice.id)}/lines/1")
+        assert "By day" in page and "/portal/calls/" in page
+
+    def test_the_csv_has_every_line(self, visitor: Client, acme: Company) -> None:
+        rows = rows_of(visitor, f"/portal/invoices/{public_id('inv', acme.invoice.id)}?format=csv")
+        assert rows[0][:2] == ["line", "description"] and len(rows) > 1
+
+
+class TestCredits:
+    def test_grants_stand_in_burn_order_with_their_end(self, visitor: Client) -> None:
+        page = text_of(visitor, "/portal/credits")
+        assert "Welcome" in page and "Burn order" in page
+
+    def test_the_burn_table_is_published(self, visitor: Client) -> None:
+        page = text_of(visitor, "/portal/burn-table")
+        assert "Credits for calls" in page and "output" in page and "1,000" in page
