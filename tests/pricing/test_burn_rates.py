@@ -86,6 +86,18 @@ def test_the_model_weighs_more_than_the_task_and_two_fields_more_than_one() -> N
     assert burned(rates[:2], **chat) == [("by-model", "call", "1")]
 
 
+def test_of_two_rates_for_as_much_the_one_by_kind_counts() -> None:
+    rates = [rate("whole", "9", model="gpt-5"), rate("out", "1", "100", model="gpt-5", token_kind="output")]
+
+    assert burned(rates, models=("gpt-5",), buckets=USAGE) == [("out", "output", "1")]
+
+
+def test_a_kind_by_name_weighs_more_than_tokens_even_in_a_list() -> None:
+    rates = [rate("any", "1", token_kind="tokens"), rate("named", "2", token_kind=["output", "reasoning"])]
+
+    assert burned(rates, buckets={"output": Decimal(3)}) == [("named", "output", "6")]
+
+
 def test_one_value_weighs_more_than_a_list() -> None:
     rates = [rate("many", "1", model=["gpt-5", "gpt-5-mini"]), rate("one", "2", model="gpt-5")]
 
