@@ -7,7 +7,14 @@ from django.conf import settings
 from billing.fees import whole_around
 from billing.late_usage import usage_as_json
 from billing.models import Invoice, InvoiceLine, LatePeriod, Subscription
-from billing.statement import Statement, StatementLine, closing_statement, start_statement, stretches_in
+from billing.statement import (
+    Statement,
+    StatementLine,
+    closing_statement,
+    correction_statement,
+    start_statement,
+    stretches_in,
+)
 from core.due_work import schedule
 from core.ids import new_id
 from core.money import CONTEXT, to_stored
@@ -16,6 +23,8 @@ from core.periods import Period
 FINALIZE_DUE = "invoice.finalize"
 PERIOD = "period"
 START = "start"
+CORRECTION = "correction"
+CORRECTION_DUE = "invoice.correction"
 LINE_KINDS_COUNTED = ("usage", "correction")
 
 
@@ -41,6 +50,17 @@ def draft_start_invoice(subscription: Subscription, *, now: datetime) -> Invoice
     if not stretches or stretches[0].terms.fee_timing != "advance" or not stretches[0].terms.fee:
         return None
     return _draft(subscription, period, START, finalizes_at=max(now, subscription.starts_at), now=now)
+
+
+def draft_correction(subscription: Subscription, *, now: datetime) -> Invoice | None:
+    """A draft for what came late after a subscription's last invoice; ``None`` where nothing did. The caller holds the lock.
+
+    A running subscription needs none: its next invoice has the corrections.
+    """
+    late = LatePeriod.objects.filter(customer_id=subscription.customer_id, subscription_id=subscription.id)
+    if subscription.closed_at is None or not late.exists():
+        return None
+    return _draft(subscription, Period(now, now), CORRECTION, finalizes_at=now, now=now)
 
 
 def _draft(
@@ -99,6 +119,8 @@ def statement_of(invoice: Invoice, subscription: Subscription) -> Statement:
     period = Period(invoice.period_start, invoice.period_end)
     if invoice.kind == START:
         return start_statement(subscription, period)
+    if invoice.kind == CORRECTION:
+        return correction_statement(subscription, period, late_periods(invoice))
     return closing_statement(subscription, period, invoice.period_n, late_periods(invoice))
 
 

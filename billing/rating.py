@@ -6,18 +6,21 @@ and ledger entries, under the customer's lock: started twice, killed half way or
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from billing.burning import CreditBurner
+from billing.drafts import CORRECTION_DUE
 from billing.ledger import lock_customer
 from billing.margins import days_are_stale
 from billing.models import LatePeriod, RatingPosition
 from billing.periods import ClosedPeriods, close_due_periods
 from billing.statement import bucket_usage
 from billing.terms import MeteredCharge, Stretch, stretches_of
+from core.due_work import ensure
 from core.failpoints import failpoint
 from core.money import ZERO, exact
 from core.periods import Period
@@ -153,6 +156,9 @@ class RatingBatch:
         late = self.closed.invoiced_period(stretch.subscription, at)
         if late is not None:
             self.late.add((stretch.subscription.id, late.start, late.end))
+            if stretch.subscription.closed_at is not None:  # no next invoice will come by itself
+                grace = timedelta(hours=settings.INVOICE_GRACE_HOURS)
+                ensure(self.customer.id, CORRECTION_DUE, stretch.subscription.id.hex, self.now + grace)
 
     def _facts(
         self, stretch: Stretch, metered: MeteredCharge, event: StoredEvent, calls: Sums

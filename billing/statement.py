@@ -122,6 +122,13 @@ def closing_statement(
     return _rated(subscription, period, late, read, with_own_fee=False, n=n)
 
 
+def correction_statement(
+    subscription: Subscription, period: Period, late: Sequence[Period], *, read: UsageReader = bucket_usage
+) -> Statement:
+    """What came late for periods of a subscription that has ended: the corrections alone."""
+    return _rated(subscription, period, late, read, with_own_fee=False, corrections_only=True)
+
+
 def start_statement(subscription: Subscription, period: Period) -> Statement:
     """The first invoice of a plan whose fee is billed in advance: that fee alone."""
     parts = Parts()
@@ -141,9 +148,14 @@ def _rated(
     *,
     with_own_fee: bool,
     n: int | None = None,
+    corrections_only: bool = False,
 ) -> Statement:
     stretches = stretches_in(subscription, period)
-    terms = replace_terms(stretches[-1].terms, subscription) if stretches else None
+    # After the end there is no stretch of its own: what is corrected then goes by the terms of the period it belongs to.
+    ruling = stretches or [stretch for earlier in late for stretch in stretches_in(subscription, earlier)]
+    terms = replace_terms(ruling[-1].terms, subscription) if ruling else None
+    if terms is not None and corrections_only:
+        terms = replace(terms, commitment=None, margin_floor=None)
     parts = Parts()
     cost = credit_revenue = ZERO
     for stretch in stretches:

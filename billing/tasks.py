@@ -9,7 +9,7 @@ from celery import shared_task
 from django.db import transaction
 
 from billing.credits import EXPIRY_DUE, expire_grant
-from billing.drafts import FINALIZE_DUE, draft_start_invoice
+from billing.drafts import CORRECTION_DUE, FINALIZE_DUE, draft_correction, draft_start_invoice
 from billing.invoices import finalize_invoice
 from billing.ledger import lock_customer
 from billing.margins import DAYS_DUE, refresh_days
@@ -73,6 +73,20 @@ def subscription_started(work: Work, now: datetime) -> datetime | None:
     return None
 
 
+def correction_is_due(work: Work, now: datetime) -> datetime | None:
+    """Events came after the last invoice of a subscription that has ended: they get one of their own."""
+    rate_pending(work.customer_id, now=now)
+    with transaction.atomic():
+        lock_customer(work.customer_id)
+        subscription = Subscription.objects.select_related("customer").get(
+            customer_id=work.customer_id, id=UUID(work.key)
+        )
+        invoice = draft_correction(subscription, now=now)
+    if invoice is not None:
+        finalize_invoice(work.customer_id, invoice.id, now=now)
+    return None
+
+
 def days_are_due(work: Work, now: datetime) -> datetime | None:
     """The customer's revenue and cost by day are behind its usage."""
     refresh_days(Customer.objects.get(id=work.customer_id))
@@ -103,5 +117,6 @@ HANDLERS: dict[str, Handler] = {
     PERIOD_ENDS: period_ended,
     DAYS_DUE: days_are_due,
     FINALIZE_DUE: draft_is_due,
+    CORRECTION_DUE: correction_is_due,
     EXPIRY_DUE: grant_has_expired,
 }

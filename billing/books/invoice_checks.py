@@ -8,7 +8,7 @@ from django.db.models import Sum
 
 from billing.books.breach import Breach, rows
 from billing.books.rerating import rerated_lines
-from billing.drafts import START
+from billing.drafts import PERIOD
 from billing.invoices import SERIES, document_hash
 from billing.models import Invoice, InvoiceLine, LatePeriod
 from core.money import tax_minor
@@ -68,7 +68,7 @@ def lines_rerate() -> Iterator[Breach]:
     A period into which something came since its last invoice is left out: its difference is still to be billed.
     """
     waiting = set(LatePeriod.objects.values_list("customer_id", "subscription_id", "period_start"))
-    finalized = Invoice.objects.filter(finalized_at__isnull=False).exclude(kind=START)
+    finalized = Invoice.objects.filter(finalized_at__isnull=False, kind=PERIOD)
     for invoice in finalized.exclude(status=Invoice.Status.VOID).order_by(
         "customer_id", "period_start", "id"
     ):
