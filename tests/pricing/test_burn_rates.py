@@ -2,6 +2,7 @@
 
 import random
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -138,7 +139,7 @@ def test_credits_are_exact_to_eighteen_decimals(count: int, per: int, credits: i
     burns = RateTable(parsed).burns(BurnFacts(buckets={"output": Decimal(count)})) or []
 
     for burn in burns:
-        assert abs(burn.credits * per - count * credits) <= Decimal("0.5E-18") * per
+        assert abs(Fraction(burn.credits) - Fraction(count * credits, per)) <= Fraction(1, 2 * 10**18)
 
 
 @given(st.randoms(use_true_random=False))
