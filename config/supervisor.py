@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.processes import StartFailure, guarded, spawn, stop
+from config.processes import StartFailure, guarded, last_lines, spawn, stop
 from config.servers import Servers
 
 RESTART_SECONDS_FIRST = 1.0
@@ -53,7 +53,9 @@ class Child:
         code = self._process.returncode if self._process else None
         if code is None:
             return "is not running"
-        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        if code < 0:
+            return f"was killed by {signal.Signals(-code).name}"
+        return f"ended with code {code} ({last_lines(self.log, 1)}; all of it: {self.log})"
 
     def stop(self) -> None:
         if self._process is not None:
