@@ -82,7 +82,9 @@ def copy_floor() -> float:
     chunks = []
     for start in range(0, 40_000, COPY_BATCH):
         events = [read_event(event(start + n, "floor"), now=at) for n in range(COPY_BATCH)]
-        lines = [prepare_line(customer_id, one, content_hash(one), recorded_at=at.isoformat()) for one in events]
+        lines = [
+            prepare_line(customer_id, one, content_hash(one), recorded_at=at.isoformat()) for one in events
+        ]
         chunks.append(copy_data(lines, first_seq=start + 1))
     stored, started_at = 0, time.perf_counter()
     for chunk in chunks:

@@ -1,5 +1,6 @@
 """A Burnline of its own for one measurement: servers with fsync on, fresh tables, a web server; gone afterwards."""
 
+import io
 import os
 import shutil
 import socket
@@ -69,6 +70,7 @@ def _prepare() -> str:
     from customers.api_keys import create_api_key
 
     call_command("migrate", verbosity=0)
+    call_command("import_prices", verbosity=0, stdout=io.StringIO())
     return create_api_key(name="benchmark", scopes=["ingest", "read", "write"], now=now())[1]
 
 

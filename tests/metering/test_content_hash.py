@@ -97,8 +97,14 @@ def test_how_it_is_written_does_not_count(order, properties, hours, as_text, zer
     st.dictionaries(
         st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=5),
         st.recursive(
-            st.none() | st.booleans() | st.integers(-(10**19), 10**19) | st.decimals(-9, 9, places=3) | st.text("aé", max_size=3),
-            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3),
+            st.none()
+            | st.booleans()
+            | st.integers(-(10**19), 10**19)
+            | st.decimals(-9, 9, places=3)
+            | st.text("aé", max_size=3),
+            lambda inner: (
+                st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3)
+            ),
             max_leaves=8,
         ),
         max_size=5,

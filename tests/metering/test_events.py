@@ -166,7 +166,9 @@ class TestFaults:
         with armed("metering.before_commit", fail_once):
             assert store_events([new_event("e1")], now=NOW) == [Outcome.ACCEPTED]
 
-    def test_a_key_taken_reported_as_an_internal_error_is_a_duplicate_too(self, committed_acme, monkeypatch) -> None:
+    def test_a_key_taken_reported_as_an_internal_error_is_a_duplicate_too(
+        self, committed_acme, monkeypatch
+    ) -> None:
         from django.db import InternalError
 
         class FromAWorker(Exception):
@@ -209,7 +211,9 @@ class TestOutcomes:
         arrivals=st.lists(st.tuples(st.sampled_from("abcdef"), st.booleans()), min_size=1, max_size=25),
         cuts=st.lists(st.integers(0, 25), max_size=4),
     )
-    def test_the_first_content_of_an_id_stands_however_arrivals_are_cut_into_batches(self, acme, arrivals, cuts) -> None:
+    def test_the_first_content_of_an_id_stands_however_arrivals_are_cut_into_batches(
+        self, acme, arrivals, cuts
+    ) -> None:
         events = [new_event(name, quantity=2 if other else 1) for name, other in arrivals]
         first: dict[str, Decimal] = {}
         expected = []
@@ -232,7 +236,9 @@ class TestOutcomes:
     @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(order=st.permutations(range(12)))
     def test_the_same_events_are_stored_in_whatever_order_they_come(self, acme, order) -> None:
-        month = [new_event(f"e{n}", time=(NOW - timedelta(days=n)).isoformat(), quantity=n) for n in range(12)]
+        month = [
+            new_event(f"e{n}", time=(NOW - timedelta(days=n)).isoformat(), quantity=n) for n in range(12)
+        ]
         with transaction.atomic():
             store_events([month[n] for n in order], now=NOW)
             stored = set(Event.objects.values_list("event_id", "occurred_at", "quantity"))
@@ -263,11 +269,26 @@ class TestOutcomes:
             latency_ms=812,
             hold="hold_1",
             run={"id": "run-9", "step": 3, "attempt": 1, "parent": "run-8"},
-            properties={"text": 'line\nbreak\ttab "quote" \\ back', "empty": "", "null": None, "wide": "日本"},
+            properties={
+                "text": 'line\nbreak\ttab "quote" \\ back',
+                "empty": "",
+                "null": None,
+                "wide": "日本",
+            },
         )
         store_events([event], now=NOW)
         stored = Event.objects.get()
-        for name in ("provider", "model", "context", "status", "latency_ms", "hold", "run_id", "run", "properties"):
+        for name in (
+            "provider",
+            "model",
+            "context",
+            "status",
+            "latency_ms",
+            "hold",
+            "run_id",
+            "run",
+            "properties",
+        ):
             assert getattr(stored, name) == getattr(event, name), name
         assert stored.event_id == "back\\slash"
         assert stored.usage == {"input": "1", "audio_seconds": "0.5"}

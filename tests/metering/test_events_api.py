@@ -66,7 +66,9 @@ class TestOneEvent:
             (-timedelta(days=limits.EVENT_AGE_DAYS_MAX, seconds=5), "too_old"),
         ],
     )
-    def test_its_time_lies_between_400_days_ago_and_five_minutes_ahead(self, door, event, offset, code) -> None:
+    def test_its_time_lies_between_400_days_ago_and_five_minutes_ahead(
+        self, door, event, offset, code
+    ) -> None:
         answer = door.post(event(time=(now() + offset).isoformat()))
         assert answer.status_code == (422 if code else 200)
         assert answer.json().get("code") == code
@@ -87,7 +89,9 @@ class TestOneEvent:
             "completion_tokens": 4,
             "prompt_tokens_details": {"cached_tokens": 6},
         }
-        fields = event(provider="openai", response={"model": "gpt-4o-2024-08-06", "usage": usage, "junk": 1.5e-7})
+        fields = event(
+            provider="openai", response={"model": "gpt-4o-2024-08-06", "usage": usage, "junk": 1.5e-7}
+        )
         del fields["usage"]
         assert door.post(fields).json()["accepted"] == 1
         stored = Event.objects.get()
@@ -132,7 +136,10 @@ class TestABatch:
     def test_with_nothing_good_it_is_422_and_every_error_is_named(self, door, event) -> None:
         answer = door.post([event(type=""), event(id="x", quantity="1e5")])
         assert answer.status_code == 422
-        assert [error["field"] for error in answer.json()["errors"]] == ["events[0].type", "events[1].quantity"]
+        assert [error["field"] for error in answer.json()["errors"]] == [
+            "events[0].type",
+            "events[1].quantity",
+        ]
         assert answer.json()["accepted"] == 0
 
     @pytest.mark.parametrize(("count", "status"), [(0, 422), (limits.BATCH_EVENTS_MAX + 1, 422)])
@@ -195,7 +202,9 @@ class TestACustomersKey:
 class TestADryRun:
     def test_it_answers_receipts_and_stores_nothing(self, door, event, monkeypatch) -> None:
         monkeypatch.setattr("metering.dry_run._dry_run", None)
-        hand_over_dry_run(lambda events, at, operator: [{"id": one.id, "operator": operator} for one in events])
+        hand_over_dry_run(
+            lambda events, at, operator: [{"id": one.id, "operator": operator} for one in events]
+        )
         body = door.post([event(), event(id="bad", quantity="x")], "?dry_run=true").json()
         assert body["receipts"] == [{"id": "e1", "operator": True}]
         assert body["rejected"][0]["index"] == 1
@@ -218,7 +227,16 @@ class TestTheList:
         assert seen == ["e1", "e0", "e3", "e2", "e4"]
 
     @pytest.mark.parametrize(
-        "query", ["type=b", "model=m", "provider=p", "run=r", "status=error", "property=team:x%3Ay", "status=unpriced"]
+        "query",
+        [
+            "type=b",
+            "model=m",
+            "provider=p",
+            "run=r",
+            "status=error",
+            "property=team:x%3Ay",
+            "status=unpriced",
+        ],
     )
     def test_it_is_filtered(self, door, event, query) -> None:
         plain = event(id="plain", usage={})
@@ -246,7 +264,9 @@ class TestTheList:
         door.post(event())
         assert not {"cost", "cost_rows", "unpriced"} & door.get("?customer=acme").json()["results"][0].keys()
 
-    @pytest.mark.parametrize("query", ["", "?customer=acme&tpye=x", "?customer=acme&cursor=zz", "?customer=acme&since=x"])
+    @pytest.mark.parametrize(
+        "query", ["", "?customer=acme&tpye=x", "?customer=acme&cursor=zz", "?customer=acme&since=x"]
+    )
     def test_a_wrong_query_is_named(self, door, query) -> None:
         answer = door.get(query)
         assert answer.status_code == 422

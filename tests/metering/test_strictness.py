@@ -59,7 +59,12 @@ def test_a_negative_quantity_is_refused(door, number) -> None:
 
 @pytest.mark.parametrize(
     ("number", "stored"),
-    [("-0", "0"), ("0.000000000000000001", "0.000000000000000001"), ('"00012.50"', "12.5"), ("9" * 20, "9" * 20)],
+    [
+        ("-0", "0"),
+        ("0.000000000000000001", "0.000000000000000001"),
+        ('"00012.50"', "12.5"),
+        ("9" * 20, "9" * 20),
+    ],
 )
 def test_a_number_at_the_edge_of_the_grammar_is_stored_exactly(door, number, stored) -> None:
     assert door.post(written(more=f', "quantity": {number}')).status_code == 200
@@ -75,7 +80,13 @@ def test_a_number_bomb_in_properties_is_refused_and_named(door, number) -> None:
 
 def test_properties_come_back_without_a_float(door) -> None:
     door.post(written(properties='{"pages": 12.50, "n": 3, "ok": true, "none": null, "list": [0.1]}'))
-    assert Event.objects.get().properties == {"pages": "12.5", "n": 3, "ok": True, "none": None, "list": ["0.1"]}
+    assert Event.objects.get().properties == {
+        "pages": "12.5",
+        "n": 3,
+        "ok": True,
+        "none": None,
+        "list": ["0.1"],
+    }
 
 
 @pytest.mark.parametrize("text", ["\\u0000", "\\ud800", "\\u0007", "\\u009f", "\x7f"])
@@ -133,7 +144,9 @@ def test_sixteen_levels_are_read(door) -> None:
     assert door.post(deep).status_code == 200
 
 
-@pytest.mark.parametrize("body", ["null", "5", '"text"', "[null]", "[[]]", '{"events": {}}', '{"events": [], "x": 1}'])
+@pytest.mark.parametrize(
+    "body", ["null", "5", '"text"', "[null]", "[[]]", '{"events": {}}', '{"events": [], "x": 1}']
+)
 def test_a_body_that_holds_no_event_is_422(door, body) -> None:
     assert door.post(body).status_code == 422
 
@@ -142,7 +155,11 @@ def test_the_51st_property_is_too_many(door, event) -> None:
     most = {f"p{n}": "x" for n in range(limits.EVENT_PROPERTIES_MAX)}
     assert door.post(event(properties=most)).status_code == 200
     answer = door.post(event(id="e2", properties=most | {"more": "x"}))
-    assert answer.json()["errors"][0] | {"detail": ""} == {"field": "properties", "code": "too_many", "detail": ""}
+    assert answer.json()["errors"][0] | {"detail": ""} == {
+        "field": "properties",
+        "code": "too_many",
+        "detail": "",
+    }
 
 
 def test_a_body_beyond_the_limit_is_413(door) -> None:
@@ -153,13 +170,17 @@ def test_gzip_that_is_none_is_400(door) -> None:
     assert door.post(b"plain", **{"Content-Encoding": "gzip"}).status_code == 400
 
 
-@pytest.mark.parametrize("time", ["2026-03-08T02:30:00", "yesterday", 5, "2026-11-20T24:00:00Z", "2026-13-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "time", ["2026-03-08T02:30:00", "yesterday", 5, "2026-11-20T24:00:00Z", "2026-13-01T00:00:00Z"]
+)
 def test_a_time_without_offset_or_sense_is_422(door, event, time) -> None:
     answer = door.post(event(time=time))
     assert answer.json()["errors"][0]["code"] == "time"
 
 
-@pytest.mark.parametrize("field", ["provider", "type", "status", "hold", "run", "properties", "usage", "latency_ms"])
+@pytest.mark.parametrize(
+    "field", ["provider", "type", "status", "hold", "run", "properties", "usage", "latency_ms"]
+)
 @pytest.mark.parametrize("value", [True, 1.5, [1], "x" * 300, -1])
 def test_a_value_of_the_wrong_kind_is_422(door, event, field, value) -> None:
     answer = door.post(event(**{field: value}))

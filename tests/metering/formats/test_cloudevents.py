@@ -22,7 +22,12 @@ CLOUD_EVENT: dict[str, Any] = {
 
 def check_stored() -> None:
     event = Event.objects.get()
-    assert (event.event_id, event.source, event.type, event.door) == ("ce-1", "my-app", "prompt", "cloudevents")
+    assert (event.event_id, event.source, event.type, event.door) == (
+        "ce-1",
+        "my-app",
+        "prompt",
+        "cloudevents",
+    )
     assert (event.model, event.usage) == ("gpt-4o", {"output": "7"})
     assert event.properties == {"tokens": 12, "status": 200}
 

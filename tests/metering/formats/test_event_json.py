@@ -13,7 +13,22 @@ from metering.formats.event_json import decode_events
 
 NAMES = st.sampled_from(["a", "b", "c", "é", 'q"', "\\"])
 LEAVES = st.sampled_from(
-    ["1", "-0", "1.50", "1e3", "NaN", "9" * 25, "true", "null", '"x"', '"\\""', '"\\u0061"', '"é"', '"\\ud800"', '":"']
+    [
+        "1",
+        "-0",
+        "1.50",
+        "1e3",
+        "NaN",
+        "9" * 25,
+        "true",
+        "null",
+        '"x"',
+        '"\\""',
+        '"\\u0061"',
+        '"é"',
+        '"\\ud800"',
+        '":"',
+    ]
 )
 
 
@@ -21,12 +36,20 @@ def objects(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Objects as text, which may repeat a name and be spaced in any way."""
     members = st.tuples(NAMES, st.sampled_from(["", " ", "\n"]), values)
     return st.lists(members, max_size=3).map(
-        lambda found: "{" + ",".join(f"{json.dumps(name, ensure_ascii=False)}{gap}:{gap}{value}" for name, gap, value in found) + "}"
+        lambda found: (
+            "{"
+            + ",".join(
+                f"{json.dumps(name, ensure_ascii=False)}{gap}:{gap}{value}" for name, gap, value in found
+            )
+            + "}"
+        )
     )
 
 
 DOCUMENTS = st.recursive(
-    LEAVES, lambda inner: objects(inner) | st.lists(inner, max_size=3).map(lambda items: f"[{','.join(items)}]"), max_leaves=12
+    LEAVES,
+    lambda inner: objects(inner) | st.lists(inner, max_size=3).map(lambda items: f"[{','.join(items)}]"),
+    max_leaves=12,
 )
 
 
