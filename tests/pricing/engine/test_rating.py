@@ -173,7 +173,7 @@ class TestContributions:
 
     def test_keep_an_events_own_price_to_eighteen_decimals(self) -> None:
         added = contribution(charge(unit_price="0.000000000000000001"), EventFacts(D("0.5")))
-        assert added is not None and added.amount == D("0.000000000000000001")
+        assert added == Usage({}, D("0.5"), 1, D("0.000000000000000001"))
 
     def test_round_the_least_price_up(self) -> None:
         added = contribution(charge(margin_floor="0.7"), EventFacts(D(0), cost=D(1)))
