@@ -139,6 +139,8 @@ def prepare() -> None:
             outcome(bring_tables_up_to_date())
         except DatabaseError as error:
             raise StartFailure(f"The database refused: {' '.join(str(error).split())}.") from None
+    with step("prices") as outcome:
+        outcome(bring_first_prices())
     with step("front end") as outcome:
         try:
             fetched = vendor_front_end(ROOT)
@@ -152,6 +154,18 @@ def prepare() -> None:
             call_command("demo", verbosity=0)
     connections.close_all()
     connections["default"].close_pool()  # type: ignore[attr-defined]
+
+
+def bring_first_prices() -> str:
+    """The packaged price list, where there is no price yet; later ones come by ``import_prices``."""
+    from core import clock
+    from pricing.models import PriceRow
+    from pricing.price_sources.packaged import import_packaged_prices
+
+    if PriceRow.objects.exists():
+        return "there already"
+    import_packaged_prices(now=clock.now())
+    return f"{PriceRow.objects.count():,} of providers"
 
 
 def bring_tables_up_to_date() -> str:
