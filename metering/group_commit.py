@@ -111,4 +111,6 @@ def store_event(event: NewEvent, *, now: datetime) -> Outcome:
     if connection.in_atomic_block:
         # The writer's connection would not see what the caller's transaction has done so far.
         return store_events([event], now=now)[0]
+    # Were those who wait to keep theirs, the pool could have none left for the writer they wait for.
+    connection.close()
     return _group_commit.store(event, now=now)

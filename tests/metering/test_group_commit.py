@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from core import limits
 from core.problems import Unavailable
 from metering.formats.native import read_event
-from metering.group_commit import GroupCommit
+from metering.group_commit import GroupCommit, store_event
 from metering.outcomes import Outcome
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -74,6 +74,20 @@ def test_a_full_queue_is_refused_before_it_grows(database, monkeypatch) -> None:
             commit.store(event(4), now=NOW)
         database.let_go.set()
         assert {one.result() for one in waiting} == {Outcome.ACCEPTED}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waits_keeps_no_connection_from_the_writer(monkeypatch) -> None:
+    held: list[bool] = []
+
+    def store(event: Any, *, now: datetime) -> Outcome:
+        held.append(connection.connection is not None)
+        return Outcome.ACCEPTED
+
+    monkeypatch.setattr("metering.group_commit._group_commit.store", store)
+    connection.ensure_connection()
+    store_event(event(0), now=NOW)
+    assert held == [False]
 
 
 def test_a_database_that_is_away_is_told_to_all_who_wait_and_the_writer_lives_on(database) -> None:
