@@ -75,7 +75,7 @@ def active_at(grant: CreditGrant, at: datetime) -> bool:
 
 @transaction.atomic
 def grant_credits(customer_id: int, new: NewGrant, *, now: datetime) -> CreditGrant:
-    """Give credits. A grant that starts in the past also covers overage since then that no invoice has billed yet.
+    """Give credits. ``billing.overage.grant_with_cover`` also covers the overage that a start in the past reaches.
 
     Raises ``Conflict`` when the customer already has a grant with this key.
     """
@@ -196,18 +196,18 @@ def open_grants(customer_id: int) -> list[CreditGrant]:
 def credit_balance(customer_id: int, *, as_of: datetime, history: bool = False) -> Balance:
     """The balance at an instant: grants active then, less what was drawn for events before it.
 
-    With ``history`` the remaining amounts are worked out from the draws up to ``as_of``; without, they are the present
-    ones, which is the same when ``as_of`` is now.
+    With ``history`` the remaining amounts are what was granted less the draws up to ``as_of``; without, they are the
+    present ones, which is the same when ``as_of`` is now.
     """
     grants = CreditGrant.objects.filter(Q(expires_at=None) | Q(expires_at__gt=as_of), customer_id=customer_id)
     grants = grants.filter(Q(voided_at=None) | Q(voided_at__gt=as_of), starts_at__lte=as_of)
     ordered = sorted(grants, key=burn_order)
-    remaining = {grant.id: grant.remaining for grant in ordered}
+    remaining = {grant.id: grant.amount if history else grant.remaining for grant in ordered}
     draws = CreditDraw.objects.filter(customer_id=customer_id)
     if history:
-        later = draws.filter(occurred_at__gte=as_of, grant_id__in=list(remaining))
-        for row in later.values("grant_id").annotate(total=Sum("credits")):
-            remaining[row["grant_id"]] += row["total"]
+        drawn = draws.filter(occurred_at__lt=as_of, grant_id__in=list(remaining))
+        for row in drawn.values("grant_id").annotate(total=Sum("credits")):
+            remaining[row["grant_id"]] -= row["total"]
     overage = draws.filter(grant_id=None, occurred_at__lt=as_of).aggregate(total=Sum("credits"))["total"]
     balance = sum(remaining.values(), ZERO)
     held = ZERO

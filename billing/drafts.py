@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 
 from billing.fees import whole_around
 from billing.late_usage import usage_as_json
+from billing.ledger import lock_customer
 from billing.models import Invoice, InvoiceLine, LatePeriod, Subscription
 from billing.statement import (
     Statement,
@@ -112,6 +114,20 @@ def work_out(invoice: Invoice, subscription: Subscription) -> Statement:
         _line(invoice, n, line) for n, line in enumerate(statement.lines, start=1)
     )
     return statement
+
+
+@transaction.atomic
+def refresh_drafts(customer_id: int) -> None:
+    """Work out the customer's drafts anew, so that they show what is rated by now."""
+    drafts = Invoice.objects.filter(customer_id=customer_id, status=Invoice.Status.DRAFT)
+    if not drafts.exists():
+        return
+    lock_customer(customer_id)
+    for invoice in drafts.order_by("period_start", "id"):
+        subscription = Subscription.objects.select_related("customer").get(
+            customer_id=customer_id, id=invoice.subscription_id
+        )
+        work_out(invoice, subscription)
 
 
 def statement_of(invoice: Invoice, subscription: Subscription) -> Statement:

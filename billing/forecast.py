@@ -79,4 +79,3 @@ def daily_amounts(spent: Statement, now: datetime) -> list[Decimal]:
             if whole:
                 days[day] = days.get(day, ZERO) + line.rated.unrounded * weight / whole
     return [days[day] for day in sorted(days, key=str)]
-

@@ -11,7 +11,15 @@ from django.db.models import F
 
 from billing.drafts import START, late_periods, work_out
 from billing.ledger import Entry, balance, lock_customer, post
-from billing.models import Invoice, InvoiceLine, InvoiceNumber, InvoiceSeries, LatePeriod, Subscription
+from billing.models import (
+    Invoice,
+    InvoiceLine,
+    InvoiceNumber,
+    InvoiceSeries,
+    LatePeriod,
+    LedgerTransaction,
+    Subscription,
+)
 from billing.rating import rate_pending
 from billing.statement import Statement
 from core.due_work import Park, cancel, schedule
@@ -24,6 +32,7 @@ SERIES = "BL"
 PAYMENT_TERM = timedelta(days=14)
 STRIPE_SYNC = "stripe.invoice"
 FINALIZE_DUE = "invoice.finalize"
+PAYMENT = "invoice.payment"
 PAYABLE = (Invoice.Status.FINALIZED, Invoice.Status.UNCOLLECTIBLE)
 
 
@@ -156,13 +165,14 @@ def _text(number: Decimal | None) -> str:
 def record_payment(
     customer_id: int, invoice_id: UUID, *, amount_minor: int, reference: str, now: datetime
 ) -> Invoice:
-    """Book money received for an invoice; the same reference again changes nothing.
+    """Book money received for an invoice; the same reference again for the same invoice changes nothing.
 
     Raises ``Conflict`` when the invoice is not open or the amount is more than is due.
     """
     lock_customer(customer_id)
     invoice = Invoice.objects.get(customer_id=customer_id, id=invoice_id)
-    if invoice.status == Invoice.Status.PAID:
+    booking = f"{invoice.id.hex}:{reference}"
+    if LedgerTransaction.objects.filter(customer_id=customer_id, kind=PAYMENT, reference=booking).exists():
         return invoice
     if invoice.status not in PAYABLE:
         raise Conflict(f"Invoice {invoice.number or 'draft'} is {invoice.status}: it cannot be paid.")
@@ -170,7 +180,7 @@ def record_payment(
         raise Conflict(
             f"{invoice.number} has {invoice.due_minor - invoice.paid_minor} minor units to pay, not {amount_minor}."
         )
-    _post(invoice, "invoice.payment", reference, [("cash", amount_minor), ("receivable", -amount_minor)], now)
+    _post(invoice, PAYMENT, booking, [("cash", amount_minor), ("receivable", -amount_minor)], now)
     invoice.paid_minor += amount_minor
     if invoice.paid_minor == invoice.due_minor:
         invoice.status, invoice.paid_at = Invoice.Status.PAID, now

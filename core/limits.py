@@ -21,6 +21,9 @@ WIDE_NUMBER_EXPONENT_MAX = 308
 PAGE_ROWS_DEFAULT = 50
 PAGE_ROWS_MAX = 200
 
+# Looked at for one page of a list that is sifted row by row: some 20 ms.
+SIFTED_ROWS_MAX = 2_000
+
 # A cursor holds a few sort keys of at most 255 characters each.
 CURSOR_CHARACTERS_MAX = 2_000
 
@@ -100,6 +103,9 @@ WAITING_EVENTS_SECONDS_MAX = 10
 LARGE_BODY_BYTES = 256 * 1024
 LARGE_BODIES_MAX = 4
 
+# A read that promises money first rates what waits: about a second's work. What is left shows a moment later.
+CATCH_UP_EVENTS = 20_000
+
 # --- The catalogue ----------------------------------------------------------------------------------------
 
 # An invoice of more lines is one that nobody reads.
@@ -112,6 +118,13 @@ TRIAL_DAYS_MAX = 730
 MONEY_MAX = 10_000_000_000_000
 CREDITS_MAX = 1_000_000_000_000_000
 GRANT_PRIORITY_MAX = 1_000
+
+# A sentence for whoever reads the books later.
+REASON_CHARACTERS_MAX = 300
+
+# What a bank prints as a payment's reference has up to 140; it shares its column with the invoice's id.
+PAYMENT_REFERENCE_CHARACTERS_MAX = 200
+PAYMENT_MINOR_MAX = 10**18
 
 METER_FILTER_PATHS_MAX = 10
 METER_FILTER_VALUES_MAX = 100

@@ -3,14 +3,20 @@
 from decimal import Decimal
 from typing import Any
 
+from billing.credit_history import Movement
 from billing.credits import Balance, GrantBalance
+from billing.forecast import Forecast
+from billing.margins import Margin
 from billing.models import CreditGrant, Invoice, InvoiceLine, Subscription
-from billing.periods import Period
 from billing.statement import Statement, StatementLine
 from billing.subscriptions import segments_between
 from core.ids import public_id
 from core.money import ZERO, plain
+from core.periods import Period
 from core.times import render_time
+from customers.models import Customer
+
+RATE_DIGITS = 6
 
 
 def text_or_none(number: Decimal | None) -> str | None:
@@ -79,15 +85,54 @@ def statement_json(statement: Statement, *, for_operator: bool) -> dict[str, Any
         "tax_minor": statement.tax_minor,
         "total_minor": statement.total_minor,
     }
+    return body | ({"margin": margin_json(margin_of(statement))} if for_operator else {})
+
+
+def spend_json(statements: list[Statement], customer: Customer, *, for_operator: bool) -> dict[str, Any]:
+    """The open periods of a customer's subscriptions, added up, and each by itself."""
+    parts = [statement_json(statement, for_operator=for_operator) for statement in statements]
+    lines = [line for statement in statements for line in statement.lines]
+    periods = [statement.period for statement in statements]
+    whole = Period(min(p.start for p in periods), max(p.end for p in periods)) if periods else None
+    body: dict[str, Any] = {
+        "period": period_json(whole) if whole else None,
+        "currency": customer.currency,
+        "lines": [statement_line_json(n, line) for n, line in enumerate(lines, start=1)],
+        **{
+            name: sum(part[name] for part in parts) for name in ("subtotal_minor", "tax_minor", "total_minor")
+        },
+        "subscriptions": parts,
+    }
     if for_operator:
-        revenue = sum((line.rated.unrounded for line in statement.lines), ZERO) + statement.credit_revenue
-        body["margin"] = margin_json(revenue, statement.cost)
+        margins = [margin_of(statement) for statement in statements]
+        revenue = sum((margin.revenue for margin in margins), ZERO)
+        body["margin"] = margin_json(Margin(revenue, sum((margin.cost for margin in margins), ZERO)))
     return body
 
 
-def margin_json(revenue: Decimal, cost: Decimal) -> dict[str, Any]:
-    rate = None if revenue <= 0 else round((revenue - cost) / revenue, 6)
-    return {"revenue": plain(revenue), "cost": plain(cost), "rate": text_or_none(rate)}
+def margin_of(statement: Statement) -> Margin:
+    """What the period earned, burnt credits included, and what it cost."""
+    earned = sum((line.rated.unrounded for line in statement.lines), ZERO)
+    return Margin(earned + statement.credit_revenue, statement.cost)
+
+
+def margin_json(margin: Margin) -> dict[str, Any]:
+    rate = None if margin.rate is None else round(margin.rate, RATE_DIGITS)
+    return {"revenue": plain(margin.revenue), "cost": plain(margin.cost), "rate": text_or_none(rate)}
+
+
+def forecast_json(found: Forecast) -> dict[str, Any]:
+    return {
+        "subscription": found.statement.subscription.key,
+        "period": period_json(found.statement.period),
+        "currency": found.statement.currency,
+        "so_far_minor": found.statement.subtotal_minor,
+        "expected_minor": found.expected_minor,
+        "low_minor": found.low_minor,
+        "high_minor": found.high_minor,
+        "elapsed": plain(round(found.elapsed, RATE_DIGITS)),
+        "basis": found.basis,
+    }
 
 
 def grant_json(grant: CreditGrant, remaining: Decimal | None = None) -> dict[str, Any]:
@@ -110,25 +155,31 @@ def grant_json(grant: CreditGrant, remaining: Decimal | None = None) -> dict[str
     }
 
 
-def balance_json(balance: Balance) -> dict[str, Any]:
-    def one(row: GrantBalance) -> dict[str, Any]:
-        return grant_json(row.grant, row.remaining)
-
+def credits_json(balance: Balance) -> dict[str, Any]:
+    """The sums of a balance, without its grants."""
     return {
         "balance": plain(balance.balance),
         "held": plain(balance.held),
         "available": plain(balance.available),
         "overage": plain(balance.overage),
-        "grants": [one(row) for row in balance.grants],
-        "as_of": render_time(balance.as_of),
     }
 
 
-def invoice_json(invoice: Invoice, lines: list[InvoiceLine] | None = None) -> dict[str, Any]:
-    body: dict[str, Any] = {
+def balance_json(balance: Balance) -> dict[str, Any]:
+    def one(row: GrantBalance) -> dict[str, Any]:
+        return grant_json(row.grant, row.remaining)
+
+    grants = [one(row) for row in balance.grants]
+    return credits_json(balance) | {"grants": grants, "as_of": render_time(balance.as_of)}
+
+
+def invoice_json(invoice: Invoice, lines: list[InvoiceLine], subscription_key: str) -> dict[str, Any]:
+    open_minor = 0 if invoice.status == Invoice.Status.VOID else invoice.due_minor - invoice.paid_minor
+    return {
         "id": public_id("inv", invoice.id),
         "number": invoice.number or None,
         "customer": invoice.customer.key,
+        "subscription": subscription_key,
         "status": invoice.status,
         "kind": invoice.kind,
         "currency": invoice.currency,
@@ -136,16 +187,14 @@ def invoice_json(invoice: Invoice, lines: list[InvoiceLine] | None = None) -> di
         "subtotal_minor": invoice.subtotal_minor,
         "tax_minor": invoice.tax_minor,
         "total_minor": invoice.total_minor,
-        "due_minor": invoice.due_minor - invoice.paid_minor,
+        "due_minor": open_minor,
         "paid_minor": invoice.paid_minor,
         "finalizes_at": render_time(invoice.finalizes_at) if invoice.status == "draft" else None,
         "finalized_at": render_time(invoice.finalized_at) if invoice.finalized_at else None,
         "due_at": render_time(invoice.due_at) if invoice.due_at else None,
         "paid_at": render_time(invoice.paid_at) if invoice.paid_at else None,
+        "lines": [invoice_line_json(line) for line in lines],
     }
-    if lines is not None:
-        body["lines"] = [invoice_line_json(line) for line in lines]
-    return body
 
 
 def invoice_line_json(line: InvoiceLine) -> dict[str, Any]:
@@ -159,4 +208,25 @@ def invoice_line_json(line: InvoiceLine) -> dict[str, Any]:
         "amount_minor": line.amount_minor,
         "period": {"start": render_time(line.period_start), "end": render_time(line.period_end)},
         "explain": line.explain,
+    }
+
+
+def movement_json(movement: Movement) -> dict[str, Any]:
+    """A movement of credits as the API shows it."""
+    return {
+        "id": public_id("tx", movement.transaction.id),
+        "kind": movement.transaction.kind,
+        "text": movement.text,
+        "change": plain(movement.change),
+        "balance": plain(movement.balance),
+        "entries": [
+            {
+                "account": entry.account,
+                "grant": public_id("grant", entry.grant_id) if entry.grant_id else None,
+                "amount": plain(entry.amount),
+            }
+            for entry in movement.entries
+        ],
+        "occurred_at": render_time(movement.transaction.occurred_at),
+        "recorded_at": render_time(movement.transaction.recorded_at),
     }

@@ -1,6 +1,6 @@
+import json
 from datetime import date, datetime
 from typing import Any
-from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -23,6 +23,7 @@ from billing.subscriptions import (
     start_subscription,
     subscription_by_key,
 )
+from core import limits, texts
 from core.clock import now
 from core.due_work import run_due
 from core.fields import Fields
@@ -34,6 +35,7 @@ from core.http.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, page_schema, refu
 from core.http.views import ApiView, credential_of
 from core.idempotency import Answer
 from core.ids import parse_public_id
+from core.money import plain
 from core.problems import Invalid, NotFound
 from core.times import parse_time
 from customers.customers import customer_by_key
@@ -176,6 +178,7 @@ def read_subscription(fields: Fields, credential: Credential, at: datetime) -> N
         fields.refuse("ends_at", "too_early", "It must lie after the start.")
     fields.done()
     PlanTerms.overrides(overrides)
+    overrides = json.loads(json.dumps(overrides, default=plain))
     customer = _customer_of(customer_key, credential)
     return NewSubscription(
         customer=customer,
@@ -208,9 +211,12 @@ def _free_key(customer: Customer) -> str:
 
 def _day(value: Any) -> date:
     try:
-        return date.fromisoformat(value)
+        day = date.fromisoformat(value)
     except (TypeError, ValueError):
         raise ValueError("Write a day: 2026-01-31.") from None
+    if not limits.YEAR_MIN < day.year < limits.YEAR_MAX:
+        raise ValueError(f"The year must lie between {limits.YEAR_MIN} and {limits.YEAR_MAX}.")
+    return day
 
 
 def read_moment(fields: Fields, subscription: Subscription, at: datetime, *, default: str) -> datetime:
@@ -218,7 +224,7 @@ def read_moment(fields: Fields, subscription: Subscription, at: datetime, *, def
     known = {NOW: at, PERIOD_END: subscription.period_end}
 
     def moment(value: Any) -> datetime:
-        return known[value] if value in known else parse_time(value)
+        return known[value] if isinstance(value, str) and value in known else parse_time(value)
 
     found: datetime = fields.parsed("at", moment, known[default], code="time", stand_in=at)
     return found
@@ -229,12 +235,14 @@ def _subscription(request: Request, key: str) -> Subscription:
     customer_key = query.text("customer", default="")
     query.done()
     credential = credential_of(request)
-    rows = Subscription.objects.select_related("customer")
+    if not texts.VISIBLE_ASCII.fullmatch(key):
+        raise NotFound("There is no such subscription.")
     if customer_key:
         return subscription_by_key(customer_by_key(customer_key, credential).id, key)
     if credential.customer_id is not None:
         return subscription_by_key(credential.customer_id, key)
-    found = list(rows.filter(id=_uuid(key)) if key.startswith("sub_") else rows.filter(key=key)[:2])
+    rows = Subscription.objects.select_related("customer")
+    found = list(rows.filter(key=key)[:2]) or _by_id(key)
     if not found:
         raise NotFound(f"There is no subscription {key[:80]!r}.")
     if len(found) > 1:
@@ -243,5 +251,9 @@ def _subscription(request: Request, key: str) -> Subscription:
     return found[0]
 
 
-def _uuid(key: str) -> UUID:
-    return parse_public_id("sub", key)
+def _by_id(key: str) -> list[Subscription]:
+    try:
+        identity = parse_public_id("sub", key)
+    except NotFound:
+        return []
+    return list(Subscription.objects.select_related("customer").filter(id=identity))

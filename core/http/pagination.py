@@ -46,16 +46,51 @@ def page_of(
 
     Raises ``Invalid`` for a cursor that was not made by this list.
     """
-    names = [name.removeprefix("-") for name in order]
-    fields: list[Any] = [rows.model._meta.get_field(name) for name in names]
-    after = _after(fields, page.after, falling=order[0].startswith("-")) if page.after else Q()
-    found = list(rows.filter(after).order_by(*order)[: page.limit + 1])
+    fields = _fields(rows, order)
+    found = _rows_after(rows, page, order, page.limit + 1)
     shown = found[: page.limit]
-    more = len(found) > page.limit
     return {
         "results": [render(row) for row in shown],
-        "next": _encode([field.value_to_string(shown[-1]) for field in fields]) if more else None,
+        "next": _cursor(fields, shown[-1]) if len(found) > page.limit else None,
     }
+
+
+def sifted_page_of(
+    rows: QuerySet[M],
+    page: PageRequest,
+    *,
+    order: Sequence[str],
+    render: Callable[[M], dict[str, Any] | None],
+) -> dict[str, Any]:
+    """One page of the rows that ``render`` does not answer ``None`` for: a choice that no query can make.
+
+    At most ``SIFTED_ROWS_MAX`` rows are looked at for one page, so a page may hold fewer than its limit, or
+    none, and still have a next one.
+    """
+    fields = _fields(rows, order)
+    found = _rows_after(rows, page, order, limits.SIFTED_ROWS_MAX + 1)
+    results: list[dict[str, Any]] = []
+    for place, row in enumerate(found[: limits.SIFTED_ROWS_MAX], start=1):
+        rendered = render(row)
+        results += [rendered] if rendered is not None else []
+        if len(results) == page.limit:
+            return {"results": results, "next": _cursor(fields, row) if place < len(found) else None}
+    more = len(found) > limits.SIFTED_ROWS_MAX
+    return {"results": results, "next": _cursor(fields, found[-2]) if more else None}
+
+
+def _fields(rows: QuerySet[Any], order: Sequence[str]) -> list[Any]:
+    return [rows.model._meta.get_field(name.removeprefix("-")) for name in order]
+
+
+def _rows_after(rows: QuerySet[M], page: PageRequest, order: Sequence[str], count: int) -> list[M]:
+    falling = order[0].startswith("-")
+    after = _after(_fields(rows, order), page.after, falling=falling) if page.after else Q()
+    return list(rows.filter(after).order_by(*order)[:count])
+
+
+def _cursor(fields: Sequence[Any], row: Model) -> str:
+    return _encode([field.value_to_string(row) for field in fields])
 
 
 def _after(fields: Sequence[Any], texts_of_row: tuple[str, ...], *, falling: bool) -> Q:

@@ -1,0 +1,96 @@
+"""The events behind an invoice line: those of its period and plan that its charge counts, as far as the invoice had them."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+
+from billing.models import CreditDraw, Invoice, InvoiceLine, Subscription, SubscriptionSegment
+from billing.terms import MeteredCharge, Stretch, stretch_of
+from core.money import ZERO
+from metering.models import Event
+from metering.stored_event import StoredEvent
+
+Counted = Callable[[Event], Decimal | None]
+
+
+def events_of_line(invoice: Invoice, line: InvoiceLine) -> tuple[QuerySet[Event], Counted]:
+    """The events that may count for the line, in no order, and what says how much one counts: ``None``, not at all.
+
+    A fee or a true-up counts no events.
+    """
+    found = _charge_of(invoice, line)
+    if found is None:
+        return Event.objects.none(), lambda event: None
+    stretch, metered = found
+    events = Event.objects.filter(
+        customer_id=invoice.customer_id,
+        occurred_at__gte=max(line.period_start, stretch.starts_at),
+        occurred_at__lt=line.period_end if stretch.ends_at is None else min(line.period_end, stretch.ends_at),
+    )
+    events = _known(events, invoice, line)
+    if metered.charge.measures_credits:
+        return _overage(events), lambda event: event.overage  # type: ignore[attr-defined]
+    return events, lambda event: _counted(metered, event)
+
+
+def _charge_of(invoice: Invoice, line: InvoiceLine) -> tuple[Stretch, MeteredCharge] | None:
+    if line.segment_id is None or not line.charge:
+        return None
+    subscription = Subscription.objects.select_related("customer").get(
+        customer_id=invoice.customer_id, id=invoice.subscription_id
+    )
+    segment = SubscriptionSegment.objects.select_related("plan_version__plan").filter(
+        customer_id=invoice.customer_id, id=line.segment_id
+    )
+    for row in segment:
+        stretch = stretch_of(row, subscription)
+        for metered in stretch.charges:
+            if metered.charge.key == line.charge:
+                return stretch, metered
+    return None
+
+
+def _known(events: QuerySet[Event], invoice: Invoice, line: InvoiceLine) -> QuerySet[Event]:
+    """The events stored when the invoice was closed; for a correction, those that came after the invoices before it."""
+    if invoice.finalized_at is not None:
+        events = events.filter(seq__lte=invoice.closing_seq)
+    if line.kind != "correction":
+        return events
+    earlier = Invoice.objects.filter(
+        customer_id=invoice.customer_id,
+        subscription_id=invoice.subscription_id,
+        kind="period",
+        period_start__gte=line.period_start,
+        period_start__lt=invoice.period_start,
+        finalized_at__isnull=False,
+    ).exclude(status=Invoice.Status.VOID)
+    seen = max((row.closing_seq for row in earlier), default=0)
+    return events.filter(seq__gt=seen)
+
+
+def _overage(events: QuerySet[Event]) -> QuerySet[Event]:
+    """Events with credits that no grant covers, and how many."""
+    uncovered = (
+        CreditDraw.objects.filter(
+            customer_id=OuterRef("customer_id"),
+            event_id=OuterRef("event_id"),
+            source=OuterRef("source"),
+            grant_id=None,
+        )
+        .values("event_id")
+        .annotate(total=Sum(F("credits")))
+        .values("total")
+    )
+    return events.annotate(overage=Subquery(uncovered)).filter(overage__gt=0)
+
+
+def _counted(metered: MeteredCharge, event: Event) -> Decimal | None:
+    row = StoredEvent(*(getattr(event, name) for name in StoredEvent._fields))
+    charge = metered.charge
+    if row.failed and charge.bill_failed == "never":
+        return None
+    if metered.meter is None or not metered.meter.matches(row):
+        return None
+    quantities = [quantity for _, quantity, _ in metered.quantities(row)]
+    return sum(quantities, ZERO) if quantities else None

@@ -1,0 +1,38 @@
+from django.urls import path
+
+from billing.api.credits import BalanceView, CreditLedgerView, GrantsView, VoidGrantView
+from billing.api.invoice_steps import FinalizeView, PayView, UncollectibleView, VoidView
+from billing.api.invoices import InvoicePdfView, InvoicesView, InvoiceView, LineEventsView
+from billing.api.receipts import ReceiptView
+from billing.api.sandbox import ClockView
+from billing.api.spend import ForecastView, SpendView
+from billing.api.subscriptions import CancelView, ChangeView, SubscriptionsView, SubscriptionView
+from billing.stripe.webhook import stripe_webhook
+
+CUSTOMER = "v1/customers/<str:key>"
+SUBSCRIPTION = "v1/subscriptions/<str:key>"
+INVOICE = "v1/invoices/<str:id>"
+
+urlpatterns = [
+    path("v1/subscriptions", SubscriptionsView.as_view(), name="subscriptions"),
+    path(SUBSCRIPTION, SubscriptionView.as_view(), name="subscription"),
+    path(f"{SUBSCRIPTION}/change", ChangeView.as_view(), name="subscription-change"),
+    path(f"{SUBSCRIPTION}/cancel", CancelView.as_view(), name="subscription-cancel"),
+    path(f"{CUSTOMER}/spend", SpendView.as_view(), name="spend"),
+    path(f"{CUSTOMER}/forecast", ForecastView.as_view(), name="forecast"),
+    path(f"{CUSTOMER}/credits", BalanceView.as_view(), name="credits"),
+    path(f"{CUSTOMER}/credits/ledger", CreditLedgerView.as_view(), name="credit-ledger"),
+    path("v1/credit-grants", GrantsView.as_view(), name="credit-grants"),
+    path("v1/credit-grants/<str:id>/void", VoidGrantView.as_view(), name="credit-grant-void"),
+    path("v1/events/<path:id>/receipt", ReceiptView.as_view(), name="receipt"),
+    path("v1/invoices", InvoicesView.as_view(), name="invoices"),
+    path(f"{INVOICE}.pdf", InvoicePdfView.as_view(), name="invoice-pdf"),
+    path(INVOICE, InvoiceView.as_view(), name="invoice"),
+    path(f"{INVOICE}/lines/<int:n>/events", LineEventsView.as_view(), name="invoice-line-events"),
+    path(f"{INVOICE}/finalize", FinalizeView.as_view(), name="invoice-finalize"),
+    path(f"{INVOICE}/void", VoidView.as_view(), name="invoice-void"),
+    path(f"{INVOICE}/pay", PayView.as_view(), name="invoice-pay"),
+    path(f"{INVOICE}/uncollectible", UncollectibleView.as_view(), name="invoice-uncollectible"),
+    path("v1/sandbox/clock", ClockView.as_view(), name="sandbox-clock"),
+    path("v1/stripe/webhook", stripe_webhook, name="stripe-webhook"),
+]
