@@ -24,17 +24,23 @@ class ClosedPeriods:
 
     def __init__(self, customer: Customer) -> None:
         self._customer = customer
-        self._zones: dict[str, ZoneInfo] = {}
+        # Every zone's midnights and full hours lie on quarters of an hour, so one answer serves a whole quarter.
+        self._hours: dict[tuple[UUID | None, datetime], datetime] = {}
         self._periods: dict[UUID, list[tuple[Period, str]]] | None = None
 
     def hour(self, at: datetime, subscription: Subscription | None = None) -> datetime:
         """The start of the hour that counts the instant, never before its period."""
-        zone = self._customer.timezone if subscription is None else subscription.timezone
-        if zone not in self._zones:
-            self._zones[zone] = ZoneInfo(zone)
-        if subscription is None:
-            return bucket_hour(at, self._zones[zone])
-        return bucket_hour(at, self._zones[zone], self.period_start(subscription, at))
+        quarter = at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0)
+        place = (None if subscription is None else subscription.id, quarter)
+        hour = self._hours.get(place)
+        if hour is None:
+            hour = self._hours[place] = self._hour(at, subscription)
+        return hour
+
+    def _hour(self, at: datetime, subscription: Subscription | None) -> datetime:
+        zone = ZoneInfo(self._customer.timezone if subscription is None else subscription.timezone)
+        start = None if subscription is None else self.period_start(subscription, at)
+        return bucket_hour(at, zone, start)
 
     def period_start(self, subscription: Subscription, at: datetime) -> datetime:
         """The start of the subscription's period that holds the instant."""

@@ -12,6 +12,7 @@ from metering.formats.usage import BUCKETS, is_bucket, is_token_bucket
 
 PROPERTIES = "properties."
 USAGE = "usage."
+WHOLE_DIGITS_MAX = 20
 
 
 class EventRow(Protocol):
@@ -146,6 +147,8 @@ def as_number(value: Any) -> Decimal | None:
     """
     if value is None:
         return None
+    if type(value) is str and value.isdecimal() and value.isascii() and len(value) <= WHOLE_DIGITS_MAX:
+        return Decimal(value)  # nearly every count; the grammar below would say the same
     try:
         return parse_number(value, negative=False)
     except NumberError:
