@@ -72,9 +72,9 @@ class Percentage:
         return [RatedLine("Rate of the value", quantity, quantity * self.rate + flat, self.rate, flat)]
 
     def event_price(self, facts: EventFacts, so_far: Usage) -> Decimal:
-        billed = facts.quantity - self._free_value(facts.quantity, so_far)
-        if billed <= 0 and self._is_free(facts.quantity, so_far):
+        if self._is_free(facts.quantity, so_far):
             return ZERO
+        billed = facts.quantity - self._free_value(facts.quantity, so_far)
         price = billed * self.rate + self.fixed
         if self.min_per_event is not None:
             price = max(price, self.min_per_event)

@@ -219,6 +219,29 @@ class TestContributions:
         assert [usage.amount for usage in contributions(free, events)] == [0, 1]
 
 
+class TestPercentage:
+    def test_an_event_of_no_value_pays_its_fixed_part_and_its_minimum(self) -> None:
+        plain = charge("percentage", rate="0.1", fixed="0.25")
+        bounded = charge("percentage", rate="0.1", fixed="0.25", min_per_event="0.40")
+        for priced, amount in ((plain, "0.25"), (bounded, "0.40")):
+            usage = contributions(priced, [EventFacts(D(0))])
+            assert usage[0].amount == D(amount)
+            assert rate_charge(priced, usage, exponent=2).amount_unrounded == D(amount)
+
+    def test_an_event_is_free_only_while_every_allowance_covers_it(self) -> None:
+        free = charge("percentage", rate="0.1", fixed="1", free_events=2, free_amount="100")
+        values = [D(60), D(60), D(60)]
+        # The second crosses the free amount by 20; the third is past both.
+        assert [usage.amount for usage in contributions(free, map(EventFacts, values))] == [0, 3, 7]
+        small = [D(10), D(10), D(10)]
+        assert [usage.amount for usage in contributions(free, map(EventFacts, small))] == [0, 0, 2]
+
+    def test_an_event_that_just_fits_the_free_amount_is_free(self) -> None:
+        free = charge("percentage", rate="0.1", fixed="1", free_amount="100")
+        values = [D(60), D(40), D(1)]
+        assert [usage.amount for usage in contributions(free, map(EventFacts, values))] == [0, 0, D("1.1")]
+
+
 class TestUsage:
     def test_adds_up_within_its_dimensions(self) -> None:
         one = Usage({"model": "a"}, D(1), 1, D(2), D(3), D(4), D(5), D(6))
