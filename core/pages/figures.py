@@ -27,7 +27,7 @@ def grouped(number: Decimal, places: int) -> str:
     '−1,234.50'
     """
     rounded = number.quantize(Decimal(1).scaleb(-places), context=CONTEXT)
-    text = f"{abs(rounded):,f}"
+    text = f"{rounded.copy_abs():,f}"
     return f"{MINUS}{text}" if rounded < 0 else text
 
 
@@ -37,7 +37,7 @@ def exact(number: Decimal) -> str:
     >>> exact(Decimal("1234.500000000000000000"))
     '1,234.5'
     """
-    whole, dot, rest = plain(abs(number)).partition(".")
+    whole, dot, rest = plain(number.copy_abs()).partition(".")
     return f"{MINUS if number < 0 else ''}{int(whole):,}{dot}{rest}"
 
 
@@ -49,13 +49,13 @@ def compact(number: Decimal) -> str:
     >>> compact(Decimal("999999"))
     '1\\u202fM'
     """
-    if abs(number) < COMPACT_FROM:
+    if number.copy_abs() < COMPACT_FROM:
         return trimmed(number, 2)
     for index, (step, letter) in enumerate(STEPS):
         scaled = CONTEXT.divide(number, step)
-        if abs(scaled) < 1:
+        if scaled.copy_abs() < 1:
             continue
-        places = 0 if abs(scaled) >= 100 else 1
+        places = 0 if scaled.copy_abs() >= 100 else 1
         text = trimmed(scaled, places)
         if text.lstrip(MINUS) == "1,000" and index > 0:
             return f"{MINUS if number < 0 else ''}1{NARROW_SPACE}{STEPS[index - 1][1]}"
@@ -75,7 +75,7 @@ def trimmed(number: Decimal, places: int) -> str:
 
 def _places(number: Decimal, places: int) -> int:
     """More decimals than asked for where all of them would be zero."""
-    if number == 0 or abs(number) >= Decimal(1).scaleb(-places):
+    if number == 0 or number.copy_abs() >= Decimal(1).scaleb(-places):
         return places
     first_digit = -number.adjusted()
     return min(first_digit + SIGNIFICANT_DIGITS - 1, SMALL_DIGITS_MAX)
@@ -103,7 +103,7 @@ def money_text(number: Decimal, currency: str) -> str:
     symbol = get_currency_symbol(currency, locale=LOCALE)
     gap = NO_BREAK if symbol[-1].isalpha() else ""
     sign = MINUS if number < 0 else ""
-    return f"{sign}{symbol}{gap}{amount(abs(number), currency)}"
+    return f"{sign}{symbol}{gap}{amount(number.copy_abs(), currency)}"
 
 
 def axis_money(number: Decimal, currency: str) -> str:
@@ -112,11 +112,11 @@ def axis_money(number: Decimal, currency: str) -> str:
     >>> axis_money(Decimal(40), "USD"), axis_money(Decimal("2.50"), "USD"), axis_money(Decimal(20000), "EUR")
     ('$40', '$2.50', '€20\u202fK')
     """
-    if abs(number) < COMPACT_FROM:
+    if number.copy_abs() < COMPACT_FROM:
         text = money_text(number, currency)
         return text.removesuffix(f".{'0' * places_of(currency)}")
     symbol = money_text(Decimal(0), currency).partition("0")[0]
-    return f"{MINUS if number < 0 else ''}{symbol}{compact(abs(number))}"
+    return f"{MINUS if number < 0 else ''}{symbol}{compact(number.copy_abs())}"
 
 
 def rough_money(number: Decimal, currency: str) -> str:
@@ -125,7 +125,7 @@ def rough_money(number: Decimal, currency: str) -> str:
     >>> rough_money(Decimal("412.37"), "USD"), rough_money(Decimal("8.5"), "USD")
     ('$412', '$8.50')
     """
-    if abs(number) < 100 or places_of(currency) == 0:
+    if number.copy_abs() < 100 or places_of(currency) == 0:
         return money_text(number, currency)
     return money_text(number.quantize(Decimal(1), context=CONTEXT), currency).partition(".")[0]
 
@@ -136,7 +136,7 @@ def give_or_take(spread: Decimal, number: Decimal, currency: str) -> str:
     >>> give_or_take(Decimal("5.13"), Decimal("131.40"), "USD"), give_or_take(Decimal("5.13"), Decimal(31), "USD")
     ('±$5', '±$5.13')
     """
-    if abs(number) < 100 or places_of(currency) == 0:
+    if number.copy_abs() < 100 or places_of(currency) == 0:
         return f"±{money_text(spread, currency)}"
     return f"±{money_text(spread.quantize(Decimal(1), context=CONTEXT), currency).partition('.')[0]}"
 
@@ -205,11 +205,11 @@ def percent(share: Decimal | None, places: int = 0) -> str:
 
 
 def trimmed_percent(value: Decimal, places: int) -> str:
-    text = grouped(value, max(places, 1) if abs(value) < 10 else places)
+    text = grouped(value, max(places, 1) if value.copy_abs() < 10 else places)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def change(now: Decimal, before: Decimal) -> str:
+def change(now: Decimal | int, before: Decimal | int) -> str:
     """A change in words, with its sign and direction.
 
     >>> change(Decimal(112), Decimal(100)), change(Decimal(50), Decimal(100)), change(Decimal(5), Decimal(0))
@@ -217,7 +217,8 @@ def change(now: Decimal, before: Decimal) -> str:
     """
     if before == 0:
         return "new" if now else "as before"
-    share = CONTEXT.divide(CONTEXT.subtract(now, before), abs(before))
+    base = Decimal(before)
+    share = CONTEXT.divide(CONTEXT.subtract(Decimal(now), base), base.copy_abs())
     if share == 0:
         return "as before"
     return f"{'+' if share > 0 else ''}{percent(share)}, {'more' if share > 0 else 'less'} than before"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -11,6 +12,7 @@ from django.http import HttpRequest, QueryDict
 ROWS_PER_PAGE = 50
 PAGE_MAX = 10_000  # an offset beyond it costs more than any reader gains
 SEARCH_CHARACTERS_MAX = 200
+YEARS = (2001, 2199)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,15 @@ def address(request: HttpRequest, changes: Mapping[str, str | None]) -> str:
 def searched(request: HttpRequest) -> str:
     """What was typed into the search field, without what Postgres cannot store."""
     return request.GET.get("q", "").replace("\0", "").strip()[:SEARCH_CHARACTERS_MAX]
+
+
+def day_of(request: HttpRequest, name: str = "day") -> date | None:
+    """A day from the address, within the years that anything is kept for."""
+    try:
+        value = date.fromisoformat(request.GET.get(name, ""))
+    except ValueError:
+        return None
+    return value if YEARS[0] <= value.year <= YEARS[1] else None
 
 
 def wants_csv(request: HttpRequest) -> bool:

@@ -99,6 +99,12 @@ def pretty(value: Any) -> str:
 
 
 @register.filter
+def signed(value: Decimal) -> str:
+    """A change with its sign: plus, true minus, or none at zero."""
+    return f"+{figures.compact(value)}" if value > 0 else figures.compact(value)
+
+
+@register.filter
 def sparkline(values: list[Decimal], title: str = "") -> SafeString:
     points = charts.sparkline(values)
     if not points:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from billing.credit_history import Movement, credit_transactions, movements
 from billing.credits import active_at, burn_order
 from billing.ledger import grant_account
 from billing.models import CreditGrant, SubscriptionSegment
@@ -16,6 +17,7 @@ from portal.queries.usage import OWN_STATISTICS
 from pricing.models import BurnTable, BurnTableVersion
 
 ENDED_MAX = 50
+HISTORY_SHOWN = 30
 ENDINGS = ("credits.expire", "credits.void", "credits.rollover")
 
 
@@ -107,6 +109,12 @@ def credit_days(customer_id: int, start: datetime, end: datetime, zone: str) -> 
             [zone, customer_id, OWN_STATISTICS, CALLS, start, end],
         )
         return [CreditDay(*row) for row in cursor.fetchall()]
+
+
+def credit_history(customer_id: int) -> list[Movement]:
+    """The latest movements of credits, each in words with the balance after it."""
+    latest = credit_transactions(customer_id).order_by("-id")[:HISTORY_SHOWN]
+    return movements(customer_id, list(latest))
 
 
 def rates_of(customer_id: int, now: datetime) -> list[Rates]:

@@ -1,11 +1,7 @@
 """A customer's invoices, and how each line came about, down to the day and the call."""
 
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
-from uuid import UUID
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from billing.models import Invoice, InvoiceLine
@@ -19,15 +15,6 @@ SHOWN = (Invoice.Status.FINALIZED, Invoice.Status.PAID, Invoice.Status.VOID, Inv
 class InvoicePage:
     invoice: Invoice
     lines: tuple[InvoiceLine, ...]
-
-
-@dataclass(frozen=True)
-class LineDay:
-    """What one line counted on one local day."""
-
-    day: date
-    events: int
-    quantity: Decimal
 
 
 def invoices_of(customer_id: int) -> QuerySet[Invoice]:
@@ -49,24 +36,3 @@ def line_of(page: InvoicePage, n: int) -> InvoiceLine:
         if line.n == n:
             return line
     raise NotFound("This invoice has no such line.")
-
-
-def days_of_line(customer_id: int, line: InvoiceLine, zone: str) -> list[LineDay]:
-    """The line's usage by local day, from the same hourly sums that it was rated from."""
-    if line.segment_id is None or not line.charge:
-        return []
-    return _bucket_days(customer_id, line.segment_id, line, zone)
-
-
-def _bucket_days(customer_id: int, segment_id: UUID, line: InvoiceLine, zone: str) -> list[LineDay]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT (hour AT TIME ZONE %s)::date, sum(events), sum(quantity)
-            FROM metering_usagebucket
-            WHERE customer_id = %s AND scope_id = %s AND series = %s AND hour >= %s AND hour < %s
-            GROUP BY 1 ORDER BY 1
-            """,
-            [zone, customer_id, segment_id, line.charge, line.period_start, line.period_end],
-        )
-        return [LineDay(day, int(events), quantity) for day, events, quantity in cursor.fetchall()]

@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from billing.receipts import receipt_of
 from core.pages.spreadsheet import Cell, csv_response
 from core.pages.streams import before_of, stream
-from core.pages.tables import kept, searched, wants_csv
+from core.pages.tables import day_of, kept, searched, wants_csv
 from core.periods import local_midnight
 from portal.queries.calls import CSV_ROWS_MAX, PAGE, CallFilter, call_by_seq, calls_of
 from portal.visits import Visit, portal_page
@@ -19,7 +19,7 @@ HEAD = ("id", "source", "type", "occurred_at", "model", "status", "run", "quanti
 @portal_page
 def calls(request: HttpRequest, visit: Visit) -> HttpResponseBase:
     """The customer's calls; a search that finds exactly one leads to its receipt."""
-    asked_day = _day(request.GET.get("day"))
+    asked_day = day_of(request)
     asked = CallFilter(
         words=searched(request),
         start=local_midnight(asked_day, visit.zone) if asked_day else None,
@@ -62,10 +62,3 @@ def _cells(rows: Iterator[object]) -> Iterator[list[Cell]]:
             getattr(row, "quantity", None),
             "; ".join(f"{kind} {number}" for kind, number in sorted(getattr(row, "usage", {}).items())),
         ]
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text or "")
-    except ValueError:
-        return None

@@ -7,7 +7,7 @@ from core.pages import charts
 from core.pages.figures import compact
 from core.pages.times import day, local_day, short_day
 from core.periods import local_midnight
-from portal.queries.credits import credit_days, credits_of, rates_of
+from portal.queries.credits import credit_days, credit_history, credits_of, rates_of
 from portal.visits import Visit, portal_page
 
 DAYS = 30
@@ -39,6 +39,7 @@ def credits(request: HttpRequest, visit: Visit) -> HttpResponse:
         "visit": visit,
         "credits": credits_of(visit.customer.id, visit.now),
         "chart": chart if burnt else None,
+        "history": credit_history(visit.customer.id),
     }
     return render(request, "portal/credits.html", context)
 

@@ -3,15 +3,17 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from billing.documents import invoice_pdf
+from billing.line_days import LineDay, all_calls_of_line, calls_of_line, days_of_line
+from billing.models import InvoiceLine
 from core.money import from_minor
 from core.pages import charts
 from core.pages.figures import compact
 from core.pages.spreadsheet import csv_response
-from core.pages.tables import Column, listing, wants_csv
+from core.pages.streams import before_of
+from core.pages.tables import Column, address, day_of, listing, wants_csv
 from core.pages.times import day, short_day
 from core.periods import Period
-from portal.queries.calls import CallFilter, calls_of
-from portal.queries.invoices import days_of_line, invoice_page, invoices_of, line_of
+from portal.queries.invoices import invoice_page, invoices_of, line_of
 from portal.visits import Visit, portal_page
 
 COLUMNS = (
@@ -89,30 +91,46 @@ def pdf(request: HttpRequest, public_id: str, visit: Visit) -> HttpResponse:
 
 @portal_page
 def line(request: HttpRequest, public_id: str, n: int, visit: Visit) -> HttpResponseBase:
-    """A line by day, then by call."""
+    """A line by day, then the very calls that it counts."""
     page = invoice_page(visit.customer.id, public_id)
     found = line_of(page, n)
+    asked_day = day_of(request)
     days = days_of_line(visit.customer.id, found, visit.zone)
     if wants_csv(request):
+        name = f"{page.invoice.number}-line-{n}"
+        calls = all_calls_of_line(page.invoice, found, visit.zone, day=asked_day)
+        head = ("id", "source", "occurred_at", "model", "counts")
         return csv_response(
-            f"{page.invoice.number}-line-{n}",
-            ("day", "calls", "quantity"),
-            ((str(row.day), row.events, row.quantity) for row in days),
+            name,
+            head,
+            (
+                (c.event.event_id, c.event.source, c.event.occurred_at, c.event.model, c.quantity)
+                for c in calls
+            ),
         )
-    chart = charts.stacked_bars(
-        title=f"{found.description} by day",
-        columns=[(short_day(row.day), day(row.day), {found.description: row.quantity}) for row in days],
-        label=compact,
-    )
-    latest = calls_of(visit.customer.id, CallFilter(start=found.period_start, end=found.period_end))
+    before = before_of(request)
+    counted = calls_of_line(page.invoice, found, visit.zone, size=CALLS_SHOWN, day=asked_day, before=before)
     context = {
         "visit": visit,
         "invoice": page.invoice,
         "public_id": public_id,
         "line": found,
         "days": days,
-        "chart": chart if days else None,
+        "day": asked_day,
+        "chart": line_chart(found, days) if days else None,
         "period": Period(found.period_start, found.period_end),
-        "calls": list(latest[:CALLS_SHOWN]) if days else [],
+        "calls": counted.calls,
+        "older_href": address(request, {"before": str(counted.older_than)}) if counted.older_than else "",
+        "newest_href": address(request, {"before": None}) if before is not None else "",
+        "csv_href": address(request, {"format": "csv", "before": None}),
     }
     return render(request, "portal/invoice_line.html", context)
+
+
+def line_chart(found: InvoiceLine, days: list[LineDay]) -> charts.BarChart:
+    return charts.stacked_bars(
+        title=f"{found.description} by day",
+        columns=[(short_day(row.day), day(row.day), {found.description: row.quantity}) for row in days],
+        label=compact,
+        href=lambda n: f"?day={days[n].day.isoformat()}#calls",
+    )

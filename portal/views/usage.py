@@ -15,7 +15,7 @@ from core.pages import charts
 from core.pages.figures import axis_money, compact, money_text
 from core.pages.hues import Hue, hues_of
 from core.pages.spreadsheet import csv_response
-from core.pages.tables import address, chips_for, wants_csv
+from core.pages.tables import address, chips_for, day_of, wants_csv
 from core.pages.times import day, local_day, short_day
 from portal.queries.usage import (
     DIMENSIONS,
@@ -111,7 +111,7 @@ def usage(request: HttpRequest, visit: Visit) -> HttpResponseBase:
 def window_of(request: HttpRequest, visit: Visit) -> Window:
     """From ``from`` and ``to`` in the address, else the last ``days`` days; at most a year."""
     today = local_day(visit.now, visit.zone)
-    first, last = _day(request.GET.get("from")), _day(request.GET.get("to"))
+    first, last = day_of(request, "from"), day_of(request, "to")
     if first is not None:
         last = min(max(last or today, first), first + timedelta(days=DAYS_MAX - 1))
         return Window(first, last, visit.zone)
@@ -199,11 +199,3 @@ def explorer_data(
         "title": chart.title,
         "currency": currency if unit == "money" else "",
     }
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        value = date.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return value if 2000 < value.year < 2200 else None

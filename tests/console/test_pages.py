@@ -70,7 +70,9 @@ class TestEveryPage:
         for path in paths_of(acme):
             assert operator.get(path).status_code == 200, path
 
-    @pytest.mark.parametrize("query", ["q=%00", "sort=;drop&page=-1", "page=99999999999", "status=x", "before=x"])
+    @pytest.mark.parametrize(
+        "query", ["q=%00", "sort=;drop&page=-1", "page=99999999999", "status=x", "before=x"]
+    )
     def test_odd_questions_are_no_error_of_ours(self, operator: Client, query: str) -> None:
         for path in PATHS:
             assert operator.get(f"{path}?{query}").status_code == 200, path
@@ -96,7 +98,12 @@ class TestOverview:
 
     def test_parked_work_is_told(self, operator: Client) -> None:
         DueWork.objects.create(
-            customer_id=0, kind="stripe.invoice", key="x", due_at=present(), parked_at=present(), last_error="Refused."
+            customer_id=0,
+            kind="stripe.invoice",
+            key="x",
+            due_at=present(),
+            parked_at=present(),
+            last_error="Refused.",
         )
         assert "waits for a person" in text_of(operator, "/console/")
         assert "Refused." in text_of(operator, "/console/work")
@@ -121,7 +128,9 @@ class TestCustomers:
     def test_a_percent_sign_is_not_a_wildcard(self, operator: Client) -> None:
         assert "No customer matches" in text_of(operator, "/console/customers", q="%")
 
-    @pytest.mark.parametrize("sort", ["name", "-name", "key", "created", "-events", "revenue", "-cost", "margin"])
+    @pytest.mark.parametrize(
+        "sort", ["name", "-name", "key", "created", "-events", "revenue", "-cost", "margin"]
+    )
     def test_every_column_sorts(self, operator: Client, sort: str) -> None:
         page = text_of(operator, "/console/customers", sort=sort)
         assert 'aria-sort="' + ("descending" if sort.startswith("-") else "ascending") in page
@@ -130,7 +139,7 @@ class TestCustomers:
         create_customer(key="evil", name='=HYPERLINK("http://x")', now=present())
         rows = rows_of(operator, "/console/customers?format=csv")
         cells = [cell for row in rows for cell in row if not cell.lstrip("-").replace(".", "").isdigit()]
-        assert "'=HYPERLINK(\"http://x\")" in cells
+        assert '\'=HYPERLINK("http://x")' in cells
         assert not [cell for cell in cells if cell.startswith(FORMULA_STARTS)]
 
     def test_the_list_takes_as_many_queries_for_many_as_for_few(

@@ -77,7 +77,9 @@ def test_a_member_of_two_customers_picks_one(client: Client, acme: Company, glob
     assert globex.customer.name in client.get("/portal/").content.decode()
 
 
-def test_nobody_picks_a_customer_they_are_no_member_of(client: Client, acme: Company, globex: Company) -> None:
+def test_nobody_picks_a_customer_they_are_no_member_of(
+    client: Client, acme: Company, globex: Company
+) -> None:
     client.force_login(a_member(acme, "ann@example.com"))
     client.post("/portal/choose", {"customer": str(globex.customer.id)})
     page = client.get("/portal/").content.decode()

@@ -56,9 +56,13 @@ class TestUsage:
 
     def test_the_csv_adds_up_to_all_calls(self, visitor: Client, acme: Company) -> None:
         rows = rows_of(visitor, "/portal/usage?days=90&format=csv")
-        assert sum(int(row[2]) for row in rows[1:]) == Event.objects.filter(customer_id=acme.customer.id).count()
+        assert (
+            sum(int(row[2]) for row in rows[1:]) == Event.objects.filter(customer_id=acme.customer.id).count()
+        )
 
-    @pytest.mark.parametrize("query", ["from=2026-13-99", "from=9999-12-31&to=0001-01-01", "by=cost&unit=x&days=-1"])
+    @pytest.mark.parametrize(
+        "query", ["from=2026-13-99", "from=9999-12-31&to=0001-01-01", "by=cost&unit=x&days=-1"]
+    )
     def test_odd_questions_get_the_usual_page(self, visitor: Client, query: str) -> None:
         assert visitor.get(f"/portal/usage?{query}").status_code == 200
 

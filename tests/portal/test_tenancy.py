@@ -11,7 +11,14 @@ from metering.models import Event
 from tests.portal.conftest import visitor_of
 from tests.portal.world import SECRET_COST, Company
 
-PATHS = ("/portal/", "/portal/usage", "/portal/credits", "/portal/burn-table", "/portal/invoices", "/portal/calls")
+PATHS = (
+    "/portal/",
+    "/portal/usage",
+    "/portal/credits",
+    "/portal/burn-table",
+    "/portal/invoices",
+    "/portal/calls",
+)
 
 
 def pages_of(company: Company) -> list[str]:
@@ -63,6 +70,8 @@ def test_a_draft_is_the_sellers_own_paper(globex: Company) -> None:
     assert "No invoices yet" in visitor.get("/portal/invoices").content.decode()
 
 
-@pytest.mark.parametrize("path", ["/portal/invoices/inv_zzz", "/portal/invoices/%00", "/portal/calls?q=%00&day=x"])
+@pytest.mark.parametrize(
+    "path", ["/portal/invoices/inv_zzz", "/portal/invoices/%00", "/portal/calls?q=%00&day=x"]
+)
 def test_odd_addresses_are_no_error_of_ours(visitor: Client, path: str) -> None:
     assert visitor.get(path).status_code in (200, 404)

@@ -55,7 +55,9 @@ def terms() -> PlanVersion:
     return a_plan(CHARGES, fee="49.00", margin_floor={"rate": "0.40", "on_breach": "alert"})
 
 
-def a_company(version: PlanVersion, key: str, *, now: datetime, calls: int = 12, drafts: bool = False) -> Company:
+def a_company(
+    version: PlanVersion, key: str, *, now: datetime, calls: int = 12, drafts: bool = False
+) -> Company:
     """A company whose first period is invoiced, or with ``drafts`` only drafted, and whose second is open at ``now``."""
     start = now - timedelta(days=40)
     customer = a_customer(key, timezone="Europe/Berlin", tax_rate=Decimal("0.19"), tax_name="VAT")
