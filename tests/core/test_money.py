@@ -100,6 +100,7 @@ class TestParseNumber:
 
     def test_refuses_a_negative_number_where_none_belongs(self) -> None:
         assert parse_number("-0", negative=False) == 0
+        assert parse_number("0.5", negative=False) == Decimal("0.5")
         with pytest.raises(NumberError, match="below zero"):
             parse_number("-0.1", negative=False)
 

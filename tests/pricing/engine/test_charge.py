@@ -159,6 +159,16 @@ class TestReading:
         assert (read.discount_percent, read.minimum) == (100, 5)
         assert parse_charge(model("percentage", rate="1", min_per_event="2", max_per_event="2")).model
 
+    @pytest.mark.parametrize(("length", "is_taken"), [(255, True), (256, False)])
+    def test_takes_texts_of_255_characters(self, length: int, is_taken: bool) -> None:
+        text = "x" * length
+        cells = [{"match": {"model": text}, "unit_price": "1"}]
+        for data in (charge(key=text), model("matrix", dimensions=["model"], cells=cells)):
+            if is_taken:
+                assert parse_charge(data)
+            else:
+                assert len(issues(data)) == 1
+
     def test_needs_no_meter_for_a_fixed_amount_or_for_credits(self) -> None:
         assert parse_charge({"key": "seat", "model": "flat", "amount": "1"}).meter is None
         assert (
