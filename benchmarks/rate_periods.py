@@ -5,6 +5,7 @@ Run it with ``python -m benchmarks.rate_periods``. It needs no database.
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 from time import perf_counter
 
 from core.periods import Share
@@ -15,7 +16,7 @@ from pricing.engine.usage import EventFacts, Usage, contribution
 CUSTOMERS = 10_000
 EVENTS = 100_000
 
-CHARGES = [
+CHARGES: list[dict[str, Any]] = [
     {"model": "per_unit", "unit_price": "0.00001", "included": "100000", "margin_floor": "0.30"},
     {
         "model": "graduated",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from benchmarks.installation import running_installation
 
@@ -97,9 +98,7 @@ def main() -> None:
         print("rating stored events (one process)")
         for name, customer_id in customers.items():
             _store("usage" if name == "usage charges" else "credits")
-            _timed(
-                name, lambda c=customer_id: rate_pending(c, now=START + timedelta(days=20)), profile
-            )  # type: ignore[misc]
+            _timed(name, partial(rate_pending, customer_id, now=START + timedelta(days=20)), profile)
 
 
 if __name__ == "__main__":

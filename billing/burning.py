@@ -87,7 +87,7 @@ class CreditBurner:
                 source=event.source,
                 seq=event.seq,
                 n=len(self.draws) + 1,
-                grant_id=grant and grant.id,
+                grant_id=None if grant is None else grant.id,
                 burn_table_version_id=version_id,
                 burn_row=row_id,
                 token_kind=token_kind,

@@ -79,7 +79,7 @@ def burn_table_of(stretch: Stretch) -> str | None:
     """The burn table that the stretch's plan burns by: its credits charge's, else its own."""
     for metered in stretch.charges:
         if metered.charge.measures_credits:
-            return str(metered.charge.model.burn_table)  # type: ignore[union-attr]
+            return metered.charge.burn_table
     return stretch.terms.burn_table
 
 

@@ -210,7 +210,7 @@ class _Cover:
             source=burn.source,
             seq=burn.seq,
             n=n,
-            grant_id=grant and grant.id,
+            grant_id=None if grant is None else grant.id,
             burn_table_version_id=burn.version_id,
             burn_row=burn.burn_row,
             token_kind=burn.token_kind,

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -122,24 +123,29 @@ class RatingBatch:
         self.gains: dict[BucketKey, Sums] = {}
         self.unique: dict[tuple[Stretch, str, datetime], list[tuple[BucketKey, str]]] = defaultdict(list)
         self.aggregations: dict[str, str] = {}
-        self.late: set[tuple[object, datetime, datetime]] = set()
+        self.late: set[tuple[UUID, datetime, datetime]] = set()
 
     def rate(self, event: StoredEvent) -> None:
         """Count one event for everything it counts for."""
         at = event.occurred_at
+        self.open_period_of(at)
+        calls = Sums(events=1, quantity=_tokens(event), cost=event.cost)
+        for stretch in self.stretches:
+            if stretch.holds(at):
+                self.rate_under(stretch, event, calls)
+        key = BucketKey(self.closed.customer_scope, CALLS, self.closed.hour(at), call_dimensions(event))
+        self.gain(key, calls)
+
+    def open_period_of(self, at: datetime) -> None:
+        """Open the periods that hold the instant, writing what was gained before."""
         if any(s.subscription.closed_at is None and s.subscription.period_end <= at for s in self.stretches):
             # Its period has not been opened: without that period's credits it would be overage.
             self.write()
             close_due_periods(self.customer, until=at, now=self.now)
             self._read_terms()
-        calls = Sums(events=1, quantity=_tokens(event), cost=event.cost)
-        for stretch in self.stretches:
-            if stretch.holds(at):
-                self._rate_under(stretch, event, calls)
-        key = BucketKey(self.closed.customer_scope, CALLS, self.closed.hour(at), call_dimensions(event))
-        self.gain(key, calls)
 
-    def _rate_under(self, stretch: Stretch, event: StoredEvent, calls: Sums) -> None:
+    def rate_under(self, stretch: Stretch, event: StoredEvent, calls: Sums) -> None:
+        """Count the event for the charges of one stretch; ``calls`` gains what it burns and is priced at."""
         self.note_late(stretch, event.occurred_at)
         hour = self.closed.hour(event.occurred_at, stretch.subscription)
         prepaid = calls.prepaid
@@ -170,7 +176,7 @@ class RatingBatch:
         if charge.measures_credits:
             if event.failed and charge.bill_failed == "never":
                 return
-            burnt = self.burner.burn(event, charge.model.burn_table, calls)  # type: ignore[union-attr]
+            burnt = self.burner.burn(event, charge.burn_table, calls)
             if burnt is not None:
                 yield (
                     (),

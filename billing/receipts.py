@@ -238,24 +238,7 @@ def receipt_json(receipt: Receipt, *, for_operator: bool) -> dict[str, Any]:
         "context": event.context,
         "status": receipt.status,
         "tokens": receipt.tokens,
-        "credits": {
-            "amount": plain(receipt.credits),
-            "lines": [
-                {
-                    "token_kind": draw.token_kind,
-                    "quantity": plain(draw.quantity),
-                    "credits": plain(draw.credits),
-                    "burn_table": draw.burn_table,
-                    "burn_table_version": draw.burn_version,
-                    "burn_row": draw.burn_row,
-                }
-                for draw in receipt.draws
-            ],
-            "draws": [
-                {"grant": draw.grant_id, "name": draw.grant_name, "credits": plain(draw.credits)}
-                for draw in receipt.draws
-            ],
-        },
+        "credits": _credits_json(receipt),
         "charges": [
             {
                 "charge": part.charge,
@@ -270,22 +253,47 @@ def receipt_json(receipt: Receipt, *, for_operator: bool) -> dict[str, Any]:
         "invoice_line": _line_json(receipt),
     }
     if for_operator:
-        body["cost"] = {
-            "amount": plain(receipt.cost),
-            "currency": "USD",
-            "lines": [
-                {
-                    "bucket": part.bucket,
-                    "quantity": plain(part.quantity),
-                    "unit_price": None if part.unit_price is None else plain(part.unit_price),
-                    "amount": None if part.amount is None else plain(part.amount),
-                    "price_row": part.price_row,
-                    "source": part.source,
-                }
-                for part in receipt.cost_parts
-            ],
-        }
+        body["cost"] = _cost_json(receipt)
     return body
+
+
+def _credits_json(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "amount": plain(receipt.credits),
+        "lines": [
+            {
+                "token_kind": draw.token_kind,
+                "quantity": plain(draw.quantity),
+                "credits": plain(draw.credits),
+                "burn_table": draw.burn_table,
+                "burn_table_version": draw.burn_version,
+                "burn_row": draw.burn_row,
+            }
+            for draw in receipt.draws
+        ],
+        "draws": [
+            {"grant": draw.grant_id, "name": draw.grant_name, "credits": plain(draw.credits)}
+            for draw in receipt.draws
+        ],
+    }
+
+
+def _cost_json(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "amount": plain(receipt.cost),
+        "currency": "USD",
+        "lines": [
+            {
+                "bucket": part.bucket,
+                "quantity": plain(part.quantity),
+                "unit_price": None if part.unit_price is None else plain(part.unit_price),
+                "amount": None if part.amount is None else plain(part.amount),
+                "price_row": part.price_row,
+                "source": part.source,
+            }
+            for part in receipt.cost_parts
+        ],
+    }
 
 
 def _line_json(receipt: Receipt) -> dict[str, Any] | None:

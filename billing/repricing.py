@@ -13,12 +13,12 @@ from billing.ledger import lock_customer
 from billing.margins import days_are_stale
 from billing.models import CreditDraw
 from billing.periods import CUSTOMER_SCOPE
-from billing.rating import CALLS, RatingBatch, call_dimensions
+from billing.rating import RatingBatch, call_dimensions
 from billing.terms import MeteredCharge, Stretch
 from core.money import ZERO, exact
 from customers.models import Customer
 from metering.stored_event import StoredEvent, set_cost, unpriced_events
-from metering.usage import BucketKey, Sums
+from metering.usage import CALLS, BucketKey, Sums
 from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution
 from pricing.price_book import cost_of_usage, current_book
 
@@ -121,7 +121,7 @@ def _usage(
 def _burn_late(batch: RatingBatch, stretch: Stretch, event: StoredEvent, calls: Sums) -> bool:
     """Burn an event that no rate named before; whether none names it still."""
     charge = next((metered.charge for metered in stretch.charges if metered.charge.measures_credits), None)
-    table = stretch.terms.burn_table if charge is None else str(charge.model.burn_table)  # type: ignore[union-attr]
+    table = stretch.terms.burn_table if charge is None else charge.burn_table
     if table is None or event.failed:
         return False
     identity = {"customer_id": batch.customer.id, "event_id": event.event_id, "source": event.source}

@@ -91,8 +91,8 @@ def _meter_keys(terms: PlanTerms) -> list[str]:
 
 
 def _metered(charge: Charge, meters: dict[str, Meter]) -> MeteredCharge:
-    meter = None if charge.meter is None else meters[charge.meter]
     dimensions = tuple(getattr(charge.model, "dimensions", ()))
-    return MeteredCharge(
-        charge, meter and compile_meter(meter), meter.aggregation if meter else "", dimensions
-    )
+    if charge.meter is None:
+        return MeteredCharge(charge, None, "", dimensions)
+    meter = meters[charge.meter]
+    return MeteredCharge(charge, compile_meter(meter), meter.aggregation, dimensions, meter.name)

@@ -1,5 +1,9 @@
 """Where rooms that may not import each other are joined: what one needs of another is handed over as a function."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
 from billing import tasks as billing_tasks
 from billing.dry_run import dry_run_receipts
 from billing.stripe.sync import HANDLERS as STRIPE_HANDLERS
@@ -8,6 +12,7 @@ from core import due_work
 from core.due_work import register
 from core.tasks import nudge_customer
 from customers.customers import hand_over_arrival
+from customers.models import Customer
 from metering.costing import EventCost, hand_over_costing
 from metering.customer_lookup import hand_over_subscription_lookup
 from metering.dry_run import hand_over_dry_run
@@ -30,16 +35,36 @@ def cost_of_event(event: NewEvent) -> EventCost:
     return EventCost(cost.amount, cost.rows, cost.unpriced, cost.book)
 
 
+def take_in_early_events(customer: Customer, now: datetime) -> None:
+    """What a customer's clients sent before it was made here is stored as its own."""
+    take_in_unmatched(customer.key, customer.id, now=now)
+
+
 def wire() -> None:
     """Hand everything over. Called once in each process, when Django is ready."""
     hand_over_costing(cost_of_event)
-    due_work.hand_over_nudge(nudge_customer)
-    hand_over_nudge(billing_tasks.nudge_rating)
+    hand_over_nudges()
     hand_over_dry_run(dry_run_receipts)
     hand_over_subscription_lookup(customers_by_subscription)
     hand_over_meters(known_meter_keys)
-    hand_over_arrival(lambda customer, now: take_in_unmatched(customer.key, customer.id, now=now))
+    hand_over_arrival(take_in_early_events)
     hand_over_counting(counter_of)
     for handlers in (billing_tasks.HANDLERS, STRIPE_HANDLERS):
         for kind, handler in handlers.items():
             register(kind, handler)
+
+
+def hand_over_nudges() -> None:
+    due_work.hand_over_nudge(nudge_customer)
+    hand_over_nudge(billing_tasks.nudge_rating)
+
+
+@contextmanager
+def without_nudges() -> Iterator[None]:
+    """No worker is told of what is stored or scheduled meanwhile: for who does all of the work itself."""
+    due_work.hand_over_nudge(None)
+    hand_over_nudge(None)
+    try:
+        yield
+    finally:
+        hand_over_nudges()

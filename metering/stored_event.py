@@ -38,6 +38,9 @@ class StoredEvent(NamedTuple):
         return self.status != "ok"
 
 
+JSON_PLACES = tuple(StoredEvent._fields.index(name) for name in ("usage", "run", "properties", "cost_rows"))
+
+
 def events_after(customer_id: int, seq: int, limit: int) -> list[StoredEvent]:
     """The customer's next events after ``seq``, in the order their transactions committed."""
     return _events("seq > %s ORDER BY seq LIMIT %s", customer_id, seq, limit)
@@ -98,11 +101,8 @@ def _events(where: str, customer_id: int, *values: Any) -> list[StoredEvent]:
 
 
 def _stored(row: tuple[Any, ...]) -> StoredEvent:
-    event = StoredEvent._make(row)
-    # Django leaves jsonb from a plain cursor as text.
-    return event._replace(
-        usage=decode(event.usage),
-        run=event.run and decode(event.run),
-        properties=decode(event.properties),
-        cost_rows=decode(event.cost_rows),
-    )
+    values = list(row)
+    for index in JSON_PLACES:  # Django leaves jsonb from a plain cursor as text
+        if values[index] is not None:
+            values[index] = decode(values[index])
+    return StoredEvent._make(values)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal, cast
 
 from core import limits
 from core.currencies import parse_currency
@@ -35,7 +35,7 @@ class Floor:
     """The least margin over a period, a share below 1, and what happens when it is missed."""
 
     rate: Decimal
-    on_breach: str
+    on_breach: Literal["bill", "absorb", "alert"]
 
     def as_json(self) -> dict[str, str]:
         return {"rate": plain(self.rate), "on_breach": self.on_breach}
@@ -232,7 +232,10 @@ def _floor(fields: Fields) -> Floor | None:
     floor = fields.object("margin_floor")
     if floor is None:
         return None
-    read = Floor(floor.number("rate", least=ZERO, below=ONE), floor.choice("on_breach", ON_BREACH))
+    read = Floor(
+        floor.number("rate", least=ZERO, below=ONE),
+        cast(Literal["bill", "absorb", "alert"], floor.choice("on_breach", ON_BREACH)),
+    )
     floor.close()
     return read
 

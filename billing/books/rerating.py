@@ -1,6 +1,7 @@
 """Usage and invoice lines worked out again from the raw events, by a path that reads no bucket."""
 
 from collections import defaultdict
+from decimal import Decimal
 from uuid import UUID
 
 from billing.models import CreditDraw, Invoice, Subscription
@@ -11,6 +12,9 @@ from core.money import ZERO, exact
 from core.periods import Period
 from metering.stored_event import StoredEvent, events_between
 from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution, merge, total
+
+# Credits burnt, and of these covered by grants, for each event by source and id.
+Burnt = dict[str, tuple[Decimal, Decimal]]
 
 
 def raw_reader(*, up_to_seq: int | None = None) -> UsageReader:
@@ -75,7 +79,7 @@ def _note(
     usages.append(usage)
 
 
-def _facts(metered: MeteredCharge, event: StoredEvent, burnt: dict[str, tuple]) -> list[EventFacts]:  # type: ignore[type-arg]
+def _facts(metered: MeteredCharge, event: StoredEvent, burnt: Burnt) -> list[EventFacts]:
     charge = metered.charge
     if metered.meter is not None and not metered.meter.matches(event):
         return []
@@ -90,10 +94,10 @@ def _facts(metered: MeteredCharge, event: StoredEvent, burnt: dict[str, tuple]) 
     ]
 
 
-def _burnt(customer_id: int, events: list[StoredEvent]) -> dict[str, tuple]:  # type: ignore[type-arg]
+def _burnt(customer_id: int, events: list[StoredEvent]) -> Burnt:
     if not events:
         return {}
-    sums: dict[str, list] = defaultdict(lambda: [ZERO, ZERO])  # type: ignore[type-arg]
+    sums: dict[str, list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
     draws = CreditDraw.objects.filter(
         customer_id=customer_id, seq__gte=events[0].seq, seq__lte=events[-1].seq
     )

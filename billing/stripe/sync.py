@@ -1,7 +1,7 @@
 """A finalized invoice goes to Stripe: customer, draft, lines, totals compared, finalized there. Once, whatever fails."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from billing.invoices import PAYMENT_TERM, STRIPE_SYNC, record_payment
@@ -56,7 +56,7 @@ def _send(invoice: Invoice, now: datetime) -> None:
         invoice,
         "create",
         request,
-        lambda params, key: client.v1.invoices.create(params, {"idempotency_key": key}),
+        lambda params, key: client.v1.invoices.create(cast(Any, params), {"idempotency_key": key}),
         now=now,
         found=lambda: find_invoice(invoice, customer_id),
     )
@@ -69,7 +69,9 @@ def _send(invoice: Invoice, now: datetime) -> None:
         invoice,
         "finalize",
         {"auto_advance": True},
-        lambda params, key: client.v1.invoices.finalize_invoice(stripe_id, params, {"idempotency_key": key}),
+        lambda params, key: client.v1.invoices.finalize_invoice(
+            stripe_id, cast(Any, params), {"idempotency_key": key}
+        ),
         now=now,
         found=lambda: stripe_id if client.v1.invoices.retrieve(stripe_id).status != "draft" else None,
     )
@@ -85,7 +87,9 @@ def _add_lines(
         invoice,
         f"lines{start // LINES_A_CALL}",
         {"lines": chunk},
-        lambda params, key: client.v1.invoices.add_lines(stripe_id, params, {"idempotency_key": key}),
+        lambda params, key: client.v1.invoices.add_lines(
+            stripe_id, cast(Any, params), {"idempotency_key": key}
+        ),
         now=now,
         found=lambda: stripe_id if _lines_there(stripe_id) > start else None,
     )
@@ -104,7 +108,7 @@ def _customer(invoice: Invoice, now: datetime) -> str:
         invoice,
         "customer",
         request,
-        lambda params, key: client.v1.customers.create(params, {"idempotency_key": key}),
+        lambda params, key: client.v1.customers.create(cast(Any, params), {"idempotency_key": key}),
         now=now,
         found=lambda: _find_customer(customer),
     )
@@ -114,7 +118,7 @@ def _customer(invoice: Invoice, now: datetime) -> str:
 
 def _find_customer(customer: Customer) -> str | None:
     params: dict[str, Any] = {"limit": 100, **({"email": customer.email} if customer.email else {})}
-    for found in stripe_client().v1.customers.list(params).auto_paging_iter():
+    for found in stripe_client().v1.customers.list(cast(Any, params)).auto_paging_iter():
         if _meta(found, METADATA_CUSTOMER) == customer.key:
             return str(found.id)
     return None

@@ -61,6 +61,11 @@ class Charge:
         return isinstance(self.model, Credits)
 
     @property
+    def burn_table(self) -> str | None:
+        """The key of the burn table whose credits the charge prices; ``None`` where it prices no credits."""
+        return self.model.burn_table if isinstance(self.model, Credits) else None
+
+    @property
     def counts_in_order(self) -> bool:
         """Whether an event's price depends on the events before it, so that ``contribution`` needs the
         usage so far."""
