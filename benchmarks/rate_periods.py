@@ -5,8 +5,8 @@ Run it with ``python -m benchmarks.rate_periods``. It needs no database.
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 from time import perf_counter
+from typing import Any
 
 from core.periods import Share
 from pricing.engine.charge import Charge, parse_charge
