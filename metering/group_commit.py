@@ -1,11 +1,10 @@
-"""Lone events stored together: one writer a process takes all that wait and commits them as one batch.
+"""Lone events stored together: a writer takes all that wait for one customer and commits them as one batch.
 
 A commit costs the same for one event as for fifty. Under load each request so waits for the commit under way
 and then shares the next, instead of queueing for a commit of its own; a single client waits for nobody.
 """
 
 import threading
-from collections import deque
 from datetime import datetime
 
 import structlog
@@ -18,6 +17,8 @@ from metering.new_event import NewEvent
 from metering.outcomes import Outcome
 
 IDLE_SECONDS = 0.2
+# Commits of different customers overlap: Postgres then makes several durable at once.
+WRITERS_MAX = 4
 
 log = structlog.get_logger(__name__)
 
@@ -36,24 +37,28 @@ class _Waiting:
 
 
 class GroupCommit:
-    """A bounded queue and the thread that empties it."""
+    """A bounded queue for each customer, and the threads that empty them: one customer, one commit at a time."""
 
     def __init__(self) -> None:
-        self._queue: deque[_Waiting] = deque()
+        self._queues: dict[str, list[_Waiting]] = {}
+        self._count = 0
+        self._being_written: set[str] = set()
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
 
     def store(self, event: NewEvent, *, now: datetime) -> Outcome:
-        """Wait until the event is committed, together with whatever else waits.
+        """Wait until the event is committed, together with whatever else of its customer waits.
 
-        Raises ``Unavailable`` when too many wait already, or when the wait grows too long: the event may then
-        be stored all the same, and sending it again is safe. Raises what ``store_events`` raises.
+        Raises ``Unavailable`` when too many wait already, or when the wait grows too long: the event may then be stored
+        all the same, and sending it again is safe. Raises what ``store_events`` raises.
         """
         waiting = _Waiting(event, now)
         with self._changed:
-            if len(self._queue) >= limits.WAITING_EVENTS_MAX:
+            if self._count >= limits.WAITING_EVENTS_MAX:
                 raise Unavailable("Too many events wait to be stored; send this one again shortly.")
-            self._queue.append(waiting)
+            self._queues.setdefault(event.customer, []).append(waiting)
+            self._count += 1
             self._keep_writing()
             self._changed.notify()
         if not waiting.done.wait(limits.WAITING_EVENTS_SECONDS_MAX):
@@ -64,20 +69,45 @@ class GroupCommit:
         return waiting.outcome
 
     def _keep_writing(self) -> None:
-        # A forked process inherits the object without its thread.
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._run, name="event-writer", daemon=True)
-            self._thread.start()
+        if self._threads and not self._threads[0].is_alive():
+            # A forked process inherits the object without its threads.
+            self._threads, self._idle = [], 0
+            self._being_written.clear()
+        unwritten = len(self._queues.keys() - self._being_written)
+        if self._idle < unwritten and len(self._threads) < WRITERS_MAX:
+            thread = threading.Thread(target=self._run, name="event-writer", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                if not self._changed.wait_for(lambda: self._queue, timeout=IDLE_SECONDS):
+                self._idle += 1
+                if not self._changed.wait_for(self._next_customer, timeout=IDLE_SECONDS):
                     connection.close()  # an idle writer keeps no connection from others
-                    self._changed.wait_for(lambda: self._queue)
-                count = min(len(self._queue), limits.BATCH_EVENTS_MAX)
-                group = [self._queue.popleft() for _ in range(count)]
-            self._write(group)
+                    self._changed.wait_for(self._next_customer)
+                self._idle -= 1
+                customer = self._next_customer()
+                assert customer is not None
+                group = self._take(customer)
+            try:
+                self._write(group)
+            finally:
+                with self._changed:
+                    self._being_written.discard(customer)
+
+    def _next_customer(self) -> str | None:
+        """Who has waited longest, of those nobody writes for: two writers would only wait for each other's lock."""
+        return next((customer for customer in self._queues if customer not in self._being_written), None)
+
+    def _take(self, customer: str) -> list[_Waiting]:
+        queue = self._queues.pop(customer)
+        group, rest = queue[: limits.BATCH_EVENTS_MAX], queue[limits.BATCH_EVENTS_MAX :]
+        if rest:
+            self._queues[customer] = rest
+        self._count -= len(group)
+        self._being_written.add(customer)
+        return group
 
     def _write(self, group: list[_Waiting]) -> None:
         try:

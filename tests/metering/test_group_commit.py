@@ -17,8 +17,8 @@ from metering.outcomes import Outcome
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 
-def event(number: int) -> Any:
-    return read_event({"id": f"e{number}", "customer": "acme", "type": "t"}, now=NOW)
+def event(number: int, customer: str = "acme") -> Any:
+    return read_event({"id": f"e{number}", "customer": customer, "type": "t"}, now=NOW)
 
 
 class Database:
@@ -45,31 +45,54 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Database:
     return Database(monkeypatch)
 
 
-def wait_until_queued(commit: GroupCommit, count: int) -> None:
-    with commit._changed:
-        assert commit._changed.wait_for(lambda: len(commit._queue) >= count, timeout=30)
+class Watched(GroupCommit):
+    """Tells when events have joined the queue."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._joined = threading.Semaphore(0)
+
+    def _keep_writing(self) -> None:
+        super()._keep_writing()
+        self._joined.release()
+
+    def wait_for_events(self, count: int) -> None:
+        for _ in range(count):
+            assert self._joined.acquire(timeout=30)
 
 
 def test_events_that_wait_share_the_next_commit(database) -> None:
-    commit = GroupCommit()
+    commit = Watched()
     with ThreadPoolExecutor(20) as threads:
         first = threads.submit(commit.store, event(0), now=NOW)
         assert database.entered.acquire(timeout=30)
         others = [threads.submit(commit.store, event(n), now=NOW) for n in range(1, 20)]
-        wait_until_queued(commit, 19)
+        commit.wait_for_events(20)
         database.let_go.set()
         assert {one.result() for one in [first, *others]} == {Outcome.ACCEPTED}
     assert database.groups == [1, 19]
 
 
+def test_one_customers_slow_commit_keeps_no_other_customer_waiting(database) -> None:
+    commit = Watched()
+    with ThreadPoolExecutor(2) as threads:
+        slow = threads.submit(commit.store, event(0), now=NOW)
+        assert database.entered.acquire(timeout=30)
+        other = threads.submit(commit.store, event(1, "bolt"), now=NOW)
+        assert database.entered.acquire(timeout=30), "the second commit began while the first was under way"
+        database.let_go.set()
+        assert slow.result() is other.result() is Outcome.ACCEPTED
+    assert database.groups == [1, 1]
+
+
 def test_a_full_queue_is_refused_before_it_grows(database, monkeypatch) -> None:
     monkeypatch.setattr(limits, "WAITING_EVENTS_MAX", 3)
-    commit = GroupCommit()
+    commit = Watched()
     with ThreadPoolExecutor(4) as threads:
         waiting = [threads.submit(commit.store, event(0), now=NOW)]
         assert database.entered.acquire(timeout=30)
         waiting += [threads.submit(commit.store, event(n), now=NOW) for n in range(1, 4)]
-        wait_until_queued(commit, 3)
+        commit.wait_for_events(4)
         with pytest.raises(Unavailable):
             commit.store(event(4), now=NOW)
         database.let_go.set()
