@@ -1,7 +1,7 @@
 """Who has which plan, from when to when: starting, changing and ending subscriptions, and rolling their periods."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from pricing.plan_terms import PlanTerms
 
 PERIOD_ENDS = "subscription.period"
 STARTS = "subscription.start"
+FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def change_plan(subscription: Subscription, version: PlanVersion, *, at: datetim
             f"The plan is priced in {terms.currency}, the customer pays in {subscription.customer.currency}."
         )
         raise Invalid.one("plan", "currency_differs", detail)
+    at = _not_before_start(subscription, at, now)
     if at < subscription.period_start:
         raise Conflict(
             "That time lies in a period that is already closed; change the plan from the open period on."
@@ -159,6 +161,7 @@ def cancel_subscription(subscription: Subscription, *, at: datetime, now: dateti
     subscription.refresh_from_db()
     if subscription.closed_at is not None:
         raise Conflict("The subscription has already ended.")
+    at = _not_before_start(subscription, at, now)
     if at < subscription.period_start:
         raise Conflict("That time lies in a period that is already closed.")
     subscription.ends_at = at
@@ -175,9 +178,19 @@ def cancel_subscription(subscription: Subscription, *, at: datetime, now: dateti
     schedule(subscription.customer_id, PERIOD_ENDS, subscription.id.hex, max(subscription.period_end, now))
 
 
+def _not_before_start(subscription: Subscription, at: datetime, now: datetime) -> datetime:
+    """The instant, or the start of a subscription that has not begun: what is done to it before holds from then on."""
+    return max(at, subscription.starts_at) if now < subscription.starts_at else at
+
+
 def whole_period(subscription: Subscription, n: int) -> Period:
     """The full period n by the calendar, of which a first or last period may be a part."""
     return period_number(subscription.anchor, n, subscription.interval, subscription.timezone)
+
+
+def segments_from(subscription: Subscription, start: datetime) -> list[SubscriptionSegment]:
+    """The stretches that reach beyond ``start``, planned ones included, in order of time."""
+    return segments_between(subscription, Period(start, FAR))
 
 
 def segments_between(subscription: Subscription, period: Period) -> list[SubscriptionSegment]:

@@ -1,5 +1,6 @@
 """Billing's objects as the API shows them."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,14 +10,14 @@ from billing.forecast import Forecast
 from billing.margins import Margin
 from billing.models import CreditGrant, Invoice, InvoiceLine, Subscription
 from billing.statement import Statement, StatementLine
-from billing.subscriptions import segments_between
+from billing.subscriptions import segments_from
 from core.ids import public_id
-from core.money import ZERO, plain
+from core.money import CONTEXT, ZERO, plain
 from core.periods import Period
 from core.times import render_time
 from customers.models import Customer
 
-RATE_DIGITS = 6
+SHARE_STEP = Decimal("0.000001")
 
 
 def text_or_none(number: Decimal | None) -> str | None:
@@ -27,12 +28,11 @@ def period_json(period: Period) -> dict[str, str]:
     return {"start": render_time(period.start), "end": render_time(period.end)}
 
 
-def subscription_json(subscription: Subscription) -> dict[str, Any]:
-    """The subscription, with the plan versions of its open period and those planned after it."""
-    period = Period(subscription.period_start, subscription.period_end)
-    open_ended = Period(period.start, max(period.end, subscription.ends_at or period.end))
-    segments = segments_between(subscription, open_ended)
-    current = segments[-1] if segments else None
+def subscription_json(subscription: Subscription, at: datetime) -> dict[str, Any]:
+    """The subscription, with the plan version it has at the instant, and its stretches from the open period on."""
+    segments = segments_from(subscription, subscription.period_start)
+    begun = [segment for segment in segments if segment.starts_at <= at]
+    current = (begun[-1:] or segments[:1] or [None])[0]
     ended = subscription.closed_at is not None
     return {
         "id": public_id("sub", subscription.id),
@@ -46,7 +46,7 @@ def subscription_json(subscription: Subscription) -> dict[str, Any]:
         "timezone": subscription.timezone,
         "starts_at": render_time(subscription.starts_at),
         "ends_at": render_time(subscription.ends_at) if subscription.ends_at else None,
-        "period": period_json(period),
+        "period": period_json(Period(subscription.period_start, subscription.period_end)),
         "overrides": subscription.overrides,
         "stretches": [
             {
@@ -110,6 +110,11 @@ def spend_json(statements: list[Statement], customer: Customer, *, for_operator:
     return body
 
 
+def share_text(share: Decimal) -> str:
+    """A share of 1, to six decimals."""
+    return plain(CONTEXT.quantize(share, SHARE_STEP))
+
+
 def margin_of(statement: Statement) -> Margin:
     """What the period earned, burnt credits included, and what it cost."""
     earned = sum((line.rated.unrounded for line in statement.lines), ZERO)
@@ -117,8 +122,8 @@ def margin_of(statement: Statement) -> Margin:
 
 
 def margin_json(margin: Margin) -> dict[str, Any]:
-    rate = None if margin.rate is None else round(margin.rate, RATE_DIGITS)
-    return {"revenue": plain(margin.revenue), "cost": plain(margin.cost), "rate": text_or_none(rate)}
+    rate = None if margin.rate is None else share_text(margin.rate)
+    return {"revenue": plain(margin.revenue), "cost": plain(margin.cost), "rate": rate}
 
 
 def forecast_json(found: Forecast) -> dict[str, Any]:
@@ -130,7 +135,7 @@ def forecast_json(found: Forecast) -> dict[str, Any]:
         "expected_minor": found.expected_minor,
         "low_minor": found.low_minor,
         "high_minor": found.high_minor,
-        "elapsed": plain(round(found.elapsed, RATE_DIGITS)),
+        "elapsed": share_text(found.elapsed),
         "basis": found.basis,
     }
 

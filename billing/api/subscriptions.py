@@ -6,6 +6,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from billing.api.reading import catch_up, customer_asked_for, customer_named, visible_text
 from billing.api.rendering import subscription_json
 from billing.api.schema import (
     CancelSchema,
@@ -14,16 +15,14 @@ from billing.api.schema import (
     SubscriptionSchema,
 )
 from billing.models import Subscription
+from billing.recounting import cancel_and_recount, change_and_recount, start_and_count
 from billing.subscriptions import (
     STARTS,
     NewSubscription,
-    cancel_subscription,
-    change_plan,
     plan_version_to_sell,
-    start_subscription,
     subscription_by_key,
 )
-from core import limits, texts
+from core import limits
 from core.clock import now
 from core.due_work import run_due
 from core.fields import Fields
@@ -60,15 +59,16 @@ class SubscriptionsView(ApiView):
     )
     def get(self, request: Request) -> Response:
         query = query_of(request)
-        page, key = page_request(query), query.text("customer", default="")
+        page = page_request(query)
+        customer = customer_asked_for(query, credential_of(request))
         query.done()
         rows = Subscription.objects.select_related("customer")
-        credential = credential_of(request)
-        if key:
-            rows = rows.filter(customer=customer_by_key(key, credential))
-        elif credential.customer_id is not None:
-            rows = rows.filter(customer_id=credential.customer_id)
-        return Response(page_of(rows, page, order=("customer", "id"), render=subscription_json))
+        if customer is not None:
+            rows = rows.filter(customer=customer)
+        at = now()
+        return Response(
+            page_of(rows, page, order=("customer", "id"), render=lambda row: subscription_json(row, at))
+        )
 
     @extend_schema(
         tags=["subscriptions"],
@@ -89,7 +89,7 @@ class SubscriptionsView(ApiView):
         new = read_subscription(Fields(request.data), credential_of(request), at)
 
         def start() -> Answer:
-            return Answer(201, subscription_json(start_subscription(new, now=at)))
+            return Answer(201, subscription_json(start_and_count(new, now=at), at))
 
         response = answer_once(request, start, now=at, customer_id=new.customer.id)
         run_due(at, customer_id=new.customer.id, kinds=[STARTS])
@@ -105,7 +105,8 @@ class SubscriptionView(ApiView):
         responses={200: SubscriptionSchema, **refusals(404, 422)},
     )
     def get(self, request: Request, key: str) -> Response:
-        return Response(subscription_json(_subscription(request, key)))
+        at = now()
+        return Response(subscription_json(_subscription(request, key, at), at))
 
 
 class ChangeView(ApiView):
@@ -124,7 +125,8 @@ class ChangeView(ApiView):
         responses={200: SubscriptionSchema, **refusals(404, 409, 413, 415, 422)},
     )
     def post(self, request: Request, key: str) -> Response:
-        subscription, at = _subscription(request, key), now()
+        at = now()
+        subscription = _subscription(request, key, at)
         fields = Fields(request.data)
         plan = fields.key("plan")
         number = fields.integer("version", None, least=1, most=VERSION_MAX)
@@ -133,8 +135,8 @@ class ChangeView(ApiView):
         version = plan_version_to_sell(plan, number)
 
         def change() -> Answer:
-            change_plan(subscription, version, at=moment, now=at)
-            return Answer(200, subscription_json(subscription))
+            change_and_recount(subscription, version, at=moment, now=at)
+            return Answer(200, subscription_json(subscription, at))
 
         return answer_once(request, change, now=at, customer_id=subscription.customer_id)
 
@@ -152,14 +154,15 @@ class CancelView(ApiView):
         responses={200: SubscriptionSchema, **refusals(404, 409, 413, 415, 422)},
     )
     def post(self, request: Request, key: str) -> Response:
-        subscription, at = _subscription(request, key), now()
+        at = now()
+        subscription = _subscription(request, key, at)
         fields = Fields(request.data)
         moment = read_moment(fields, subscription, at, default=PERIOD_END)
         fields.done()
 
         def cancel() -> Answer:
-            cancel_subscription(subscription, at=moment, now=at)
-            return Answer(200, subscription_json(subscription))
+            cancel_and_recount(subscription, at=moment, now=at)
+            return Answer(200, subscription_json(subscription, at))
 
         return answer_once(request, cancel, now=at, customer_id=subscription.customer_id)
 
@@ -179,7 +182,7 @@ def read_subscription(fields: Fields, credential: Credential, at: datetime) -> N
     fields.done()
     PlanTerms.overrides(overrides)
     overrides = json.loads(json.dumps(overrides, default=plain))
-    customer = _customer_of(customer_key, credential)
+    customer = customer_named(customer_key, credential)
     return NewSubscription(
         customer=customer,
         plan_version=plan_version_to_sell(plan, number),
@@ -189,13 +192,6 @@ def read_subscription(fields: Fields, credential: Credential, at: datetime) -> N
         ends_at=ends_at,
         overrides=overrides,
     )
-
-
-def _customer_of(key: str, credential: Credential) -> Customer:
-    try:
-        return customer_by_key(key, credential)
-    except NotFound as absent:
-        raise Invalid.one("customer", "unknown_customer", f"{absent.detail} Create it first.") from None
 
 
 def _free_key(customer: Customer) -> str:
@@ -230,13 +226,20 @@ def read_moment(fields: Fields, subscription: Subscription, at: datetime, *, def
     return found
 
 
-def _subscription(request: Request, key: str) -> Subscription:
+def _subscription(request: Request, key: str, at: datetime) -> Subscription:
+    """The subscription in the address, its periods opened up to now. Raises ``NotFound``."""
+    subscription = _named(request, key)
+    catch_up(subscription.customer_id, at)
+    subscription.refresh_from_db()
+    return subscription
+
+
+def _named(request: Request, key: str) -> Subscription:
     query = query_of(request)
     customer_key = query.text("customer", default="")
     query.done()
     credential = credential_of(request)
-    if not texts.VISIBLE_ASCII.fullmatch(key):
-        raise NotFound("There is no such subscription.")
+    visible_text(key, "subscription")
     if customer_key:
         return subscription_by_key(customer_by_key(customer_key, credential).id, key)
     if credential.customer_id is not None:
