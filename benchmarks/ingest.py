@@ -38,12 +38,14 @@ def print_report(installation: Installation) -> None:
     print(f"\n{'single events over HTTP':<24}{'requests/s':>12}{'× empty':>9}{'p50 ms':>9}{'p99 ms':>9}")
     for clients in CLIENTS:
         empty = measure_empty_view(installation, clients)
-        load = measure_singles(installation, clients)
         name = f"{clients} client{'s' if clients > 1 else ''}"
         print(f"{name + ', empty view':<24}{empty.per_second:>12,.0f}{'':>9}{_latencies(empty)}")
-        print(
-            f"{name:<24}{load.per_second:>12,.0f}{load.per_second / empty.per_second:>9.2f}{_latencies(load)}"
-        )
+        for customers in sorted({1, clients}):
+            load = measure_singles(installation, clients, customers)
+            ratio = load.per_second / empty.per_second
+            print(
+                f"{f'{name}, {customers} cust.':<24}{load.per_second:>12,.0f}{ratio:>9.2f}{_latencies(load)}"
+            )
 
 
 def event(number: int, customer: str) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def copy_floor() -> float:
 
 def warm_up(installation: Installation) -> None:
     """Let every process import, connect and see the key before anything is measured."""
-    run_load(installation.host, installation.port, _singles(installation, "warm"), clients=32, seconds=1.0)
+    run_load(installation.host, installation.port, _singles(installation, ["warm"]), clients=32, seconds=1.0)
 
 
 def measure_batches(installation: Installation, size: int) -> Load:
@@ -112,8 +114,9 @@ def measure_batches(installation: Installation, size: int) -> Load:
     )
 
 
-def measure_singles(installation: Installation, clients: int) -> Load:
-    requests = _singles(installation, f"singles-{clients}")
+def measure_singles(installation: Installation, clients: int, customers: int) -> Load:
+    keys = [f"singles-{clients}-{customers}-{number}" for number in range(customers)]
+    requests = _singles(installation, keys)
     return _checked(
         run_load(installation.host, installation.port, requests, clients=clients, seconds=SECONDS)
     )
@@ -129,9 +132,10 @@ def measure_empty_view(installation: Installation, clients: int) -> Load:
     )
 
 
-def _singles(installation: Installation, key: str) -> Iterator[bytes]:
-    _customer(key)
-    events = (event(number, key) for number in itertools.count())
+def _singles(installation: Installation, keys: list[str]) -> Iterator[bytes]:
+    for key in keys:
+        _customer(key)
+    events = (event(number, keys[number % len(keys)]) for number in itertools.count())
     return _requests(installation, "/v1/events", events, 20_000)
 
 
