@@ -2,13 +2,26 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q, QuerySet
 
+from core.money import plain
+from core.problems import NotFound
 from pricing.models import PriceRow, PriceSnapshot
 
 MODELS_MAX = 100
+STAGED_MAX = 500
+REASONS = {
+    "jump": "more than doubled, or fell below half",
+    "implausible": "out of proportion to the model's other prices",
+    "disagrees": "two sources disagree",
+    "single_source": "one source alone says so",
+    "changes_the_past": "would change a past that has been reported",
+    "moved": "the name now means another model",
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,51 @@ def staged_snapshots() -> list[PriceSnapshot]:
     """Imports that wait for a person."""
     rows = PriceSnapshot.objects.filter(status=PriceSnapshot.Status.STAGED)
     return list(rows.defer("content", "diff").order_by("-taken_at", "id"))
+
+
+@dataclass(frozen=True)
+class StagedItem:
+    """One price, or one model's name, that waits for a person. ``position`` is its place in the import."""
+
+    position: int
+    provider: str
+    what: str
+    unit: str
+    was: Decimal | None
+    price: Decimal | None
+    reason: str
+
+    @property
+    def mark(self) -> str:
+        """What a form sends for it: after somebody else's decision the same position is another price."""
+        price = "" if self.price is None else plain(self.price)
+        return "|".join([str(self.position), self.provider, self.what, self.unit, price])
+
+
+def staged_items(snapshot_id: int) -> tuple[PriceSnapshot, list[StagedItem]]:
+    """An import and what of it waits, in its own order. Raises ``NotFound``."""
+    snapshot = PriceSnapshot.objects.filter(id=snapshot_id).defer("content").first()
+    if snapshot is None:
+        raise NotFound("There is no such import.")
+    waiting = snapshot.diff.get("staged", [])
+    return snapshot, [_staged_item(position, item) for position, item in enumerate(waiting)]
+
+
+def _staged_item(position: int, item: dict[str, Any]) -> StagedItem:
+    reason = REASONS.get(str(item.get("reason")), str(item.get("reason", "")).replace("_", " "))
+    name = item.get("name")
+    if name is not None:
+        meaning = f"{name.get('pattern', '')} → {name.get('model', '')}"
+        return StagedItem(position, str(name.get("provider", "")), meaning, "name", None, None, reason)
+    return StagedItem(
+        position,
+        str(item.get("provider", "")),
+        str(item.get("model", "")),
+        str(item.get("unit", "")),
+        Decimal(item["was"]) if item.get("was") is not None else None,
+        Decimal(str(item["price"])) if item.get("price") is not None else None,
+        reason,
+    )
 
 
 def unpriced_models() -> list[UnpricedModel]:

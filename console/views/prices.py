@@ -1,14 +1,18 @@
 from collections.abc import Iterator
 
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
 
 from console.access import staff_page
 from console.queries.prices import (
+    STAGED_MAX,
     price_rows,
     providers,
+    staged_items,
     staged_snapshots,
     unpriced_count,
     unpriced_models,
@@ -16,7 +20,9 @@ from console.queries.prices import (
 from core.clock import now as present
 from core.pages.spreadsheet import Cell, csv_response
 from core.pages.tables import Column, chips_for, listing, order_fields, ordering, searched, wants_csv
+from core.problems import Problem
 from pricing.models import PriceRow
+from pricing.price_imports import approve_staged, refuse_staged
 
 COLUMNS = (
     Column("provider", "Provider", low=True, order=("provider", "model", "unit", "id")),
@@ -66,6 +72,35 @@ def prices(request: HttpRequest) -> HttpResponseBase:
 @staff_page
 def unpriced(request: HttpRequest) -> HttpResponse:
     return render(request, "console/unpriced.html", {"models": unpriced_models(), "now": present()})
+
+
+@staff_page
+def staged(request: HttpRequest, snapshot_id: int) -> HttpResponse:
+    """What of an import waits for a decision."""
+    snapshot, items = staged_items(snapshot_id)
+    context = {"snapshot": snapshot, "items": items[:STAGED_MAX], "count": len(items)}
+    return render(request, "console/staged.html", context)
+
+
+@require_POST
+@staff_page
+def decide(request: HttpRequest, snapshot_id: int) -> HttpResponse:
+    """Take the marked prices into the book, or refuse them."""
+    marked = set(request.POST.getlist("item"))
+    _, items = staged_items(snapshot_id)
+    chosen = [item.position for item in items if item.mark in marked]
+    approve = request.POST.get("decision") == "approve"
+    if not chosen or len(chosen) != len(marked):
+        messages.warning(request, "Nothing was decided: mark what is on the list as it stands now.")
+        return redirect("console:staged", snapshot_id)
+    try:
+        act = approve_staged if approve else refuse_staged
+        act(snapshot_id, by=str(request.user), now=present(), only=chosen)
+    except Problem as problem:
+        messages.error(request, f"Not decided: {problem.detail}")
+    else:
+        messages.success(request, f"{len(chosen)} {'taken into the book' if approve else 'refused'}.")
+    return redirect("console:staged", snapshot_id)
 
 
 def _csv(rows: QuerySet[PriceRow]) -> HttpResponseBase:

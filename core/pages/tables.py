@@ -207,8 +207,9 @@ def chips_for(
 
 def kept(query: QueryDict) -> tuple[tuple[str, str], ...]:
     """The parameters that a search form carries along, so that searching keeps filters and order."""
+    left_out = ("q", "page", "format", "before")
     return tuple(
-        (name, value) for name, value in query.dict().items() if name not in ("q", "page", "format", "before")
+        (name, value) for name, values in query.lists() if name not in left_out for value in map(str, values)
     )
 
 

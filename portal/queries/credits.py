@@ -1,5 +1,7 @@
 """Credits: what was granted, what burnt, and by which published rates."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,10 +16,14 @@ from billing.models import CreditGrant, SubscriptionSegment
 from core.money import ZERO
 from metering.usage import CALLS
 from portal.queries.usage import OWN_STATISTICS
+from pricing.burn_rates import BurnFacts
+from pricing.burn_tables import Unlisted, burn
 from pricing.models import BurnTable, BurnTableVersion
 
 ENDED_MAX = 50
 HISTORY_SHOWN = 30
+EXAMPLES_MAX = 12
+TYPICAL_CALL = {"input": Decimal(8000), "output": Decimal(1000)}
 ENDINGS = ("credits.expire", "credits.void", "credits.rollover")
 
 
@@ -60,9 +66,18 @@ class RateRow:
 
 
 @dataclass(frozen=True)
+class Example:
+    """What a typical call burns, worked out by the rates themselves."""
+
+    model: str
+    credits: Decimal
+
+
+@dataclass(frozen=True)
 class RateVersion:
     version: BurnTableVersion
     rows: tuple[RateRow, ...]
+    examples: tuple[Example, ...]
 
 
 @dataclass(frozen=True)
@@ -149,7 +164,18 @@ def _readable(version: BurnTableVersion) -> RateVersion:
                 Decimal(rate["per"]),
             )
         )
-    return RateVersion(version, tuple(rows))
+    return RateVersion(version, tuple(rows), tuple(_examples(version)))
+
+
+def _examples(version: BurnTableVersion) -> Iterator[Example]:
+    """A call of 8,000 tokens in and 1,000 out, on each model that the table names."""
+    wanted = [rate["match"].get("model", []) for rate in version.rates]
+    named = [models if isinstance(models, list) else [models] for models in wanted]
+    models = list(dict.fromkeys(model for own in named for model in own))
+    for model in models[:EXAMPLES_MAX] or [""]:
+        facts = BurnFacts((model,) if model else (), buckets=TYPICAL_CALL)
+        with suppress(Unlisted):
+            yield Example(model or "any model", sum((burnt.credits for burnt in burn(version, facts)), ZERO))
 
 
 def _either(wanted: str | list[str]) -> str:

@@ -14,6 +14,9 @@ from core.pages.spreadsheet import FORMULA_STARTS
 from customers.customers import create_customer
 from customers.models import ApiKey, Customer, User
 from metering.models import Event
+from pricing.models import PriceRow, PriceSnapshot
+from pricing.price_imports import import_price_list
+from pricing.price_sources.quotes import PriceList, Quote
 from tests.portal.world import Company, a_member
 
 PATHS = (
@@ -164,6 +167,35 @@ class TestCustomers:
     def test_links_and_keys_are_not_made_by_reading(self, operator: Client, acme: Company) -> None:
         for end in ("portal-link", "api-keys"):
             assert operator.get(f"/console/customers/{acme.customer.id}/{end}").status_code == 405
+
+
+class TestPricesThatWait:
+    @pytest.fixture
+    def snapshot(self, operator: Client) -> PriceSnapshot:
+        def quotes(price: str) -> PriceList:
+            return PriceList("csv", price, [Quote("openai", "gpt-5", "input", Decimal(price))])
+
+        first = import_price_list(quotes("0.000001"), now=present(), accept_single_source=True)
+        assert not first.snapshot.diff["staged"]
+        return import_price_list(quotes("0.000009"), now=present(), accept_single_source=True).snapshot
+
+    def test_a_jump_waits_and_is_taken(self, operator: Client, snapshot: PriceSnapshot) -> None:
+        page = text_of(operator, f"/console/prices/imports/{snapshot.id}")
+        assert "more than doubled" in page
+        mark = page.partition('name="item" value="')[2].partition('"')[0]
+        path = f"/console/prices/imports/{snapshot.id}/decide"
+        answer = operator.post(path, {"item": mark, "decision": "approve"}, follow=True).content.decode()
+        assert "1 taken into the book" in answer
+        assert PriceRow.objects.filter(snapshot=snapshot, price=Decimal("0.000009")).exists()
+
+    def test_a_mark_that_no_longer_fits_decides_nothing(
+        self, operator: Client, snapshot: PriceSnapshot
+    ) -> None:
+        path = f"/console/prices/imports/{snapshot.id}/decide"
+        for mark in ("0", "0|openai|gpt-5|input|0.000008"):
+            answer = operator.post(path, {"item": mark, "decision": "approve"}, follow=True).content.decode()
+            assert "Nothing was decided" in answer
+        assert not PriceRow.objects.filter(snapshot=snapshot).exists()
 
 
 class TestInvoices:
