@@ -227,6 +227,7 @@ CELERY_TIMEZONE = "UTC"
 
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "core.sweep", "schedule": 60.0},
+    "sweep-unmatched": {"task": "metering.sweep_unmatched", "schedule": 60.0},
     "sweep-unpriced": {"task": "billing.sweep_unpriced", "schedule": 60.0},
     "sweep-rating": {"task": "billing.sweep_rating", "schedule": 30.0},
 }

@@ -62,14 +62,19 @@ def unpriced_events(customer_id: int, limit: int, *, older_than: int) -> list[St
 def set_cost(
     customer_id: int, event: StoredEvent, *, rows: dict[str, int], unpriced: bool, book: int
 ) -> None:
-    """Note what the event costs by a newer price book. The facts of the event stay as they are."""
+    """Note what the event costs by a newer price book. The facts of the event stay as they are.
+
+    An event whose report was incomplete stays unpriced: no price can tell what it left out.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE metering_event SET cost = %s, cost_rows = %s::jsonb, unpriced = %s, price_book = %s
+            UPDATE metering_event SET cost = %s, cost_rows = %s::jsonb, price_book = %s, unpriced = %s OR EXISTS (
+                SELECT 1 FROM jsonb_array_elements_text(raw -> 'flags') AS flag
+                WHERE flag LIKE 'unknown:%%' OR flag LIKE 'mismatch:%%')
             WHERE customer_id = %s AND event_id = %s AND source = %s
             """,
-            [event.cost, encode(rows).decode(), unpriced, book, customer_id, event.event_id, event.source],
+            [event.cost, encode(rows).decode(), book, unpriced, customer_id, event.event_id, event.source],
         )
 
 
