@@ -177,7 +177,7 @@ class RatingBatch:
             if event.failed and charge.bill_failed == "never":
                 return
             burnt = self.burner.burn(event, charge.burn_table, calls)
-            if burnt is not None:
+            if burnt is not None and burnt[0]:  # what burns nothing leaves no draw, and is no use of credits
                 yield (
                     (),
                     EventFacts(

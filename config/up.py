@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -16,7 +16,7 @@ from types import FrameType
 
 import django
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.db import connections
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.utils import Error as DatabaseError
@@ -107,15 +107,17 @@ def run(wish_to_end: threading.Event, watching: list[bool]) -> None:
             )
             if not settings.EMBEDDED_POSTGRES and not settings.EMBEDDED_VALKEY:
                 outcome("run by others")
-        supervisor = Supervisor(servers, children := make_children(), tell)
+        children: list[Child] = []
+        supervisor = Supervisor(servers, children, tell)
         try:
             prepare()
+            children += make_children()
             for child in children:
                 with step(child.name):
                     child.start()
                     if child is children[0]:
                         wait_for_web(child, wish_to_end)
-            greet(time.monotonic() - started_at)
+            greet(time.monotonic() - started_at, [child.name for child in children])
             watching.append(True)
             while not wish_to_end.wait(LOOK_INTERVAL_SECONDS):
                 supervisor.look()
@@ -149,9 +151,9 @@ def prepare() -> None:
             outcome(f"without charts ({failure})")
         collected = collect_static(settings.PLACES.static)
         outcome("made" if fetched or collected else "unchanged")
-    if settings.DEMO and "demo" in get_commands() and is_empty():
-        with step("demo"):
-            call_command("demo", verbosity=0)
+    if settings.DEMO and not settings.STRIPE_API_KEY and is_empty():
+        with step("demo") as outcome:
+            outcome(bring_demo())
     connections.close_all()
     connections["default"].close_pool()  # type: ignore[attr-defined]
 
@@ -166,6 +168,27 @@ def bring_first_prices() -> str:
         return "there already"
     import_packaged_prices(now=clock.now())
     return f"{PriceRow.objects.count():,} of providers"
+
+
+def bring_demo() -> str:
+    """The demo's past, told of day by day where there is a screen."""
+    from django.conf import settings
+
+    from config.demo.ninety_days import NotEmpty, fill_demo
+    from core import clock
+
+    told: list[str] = []
+
+    def progress(line: str) -> None:
+        told.append(line)
+        if sys.stdout.isatty():
+            print(f"\r  {'demo':<12}{line:<44}\r  {'demo':<12}", end="", flush=True)
+
+    try:
+        fill_demo(now=clock.now(), sign_ins=settings.PLACES.demo, tell=progress)
+    except NotEmpty:
+        return "left out: there are customers already"
+    return told[-1]
 
 
 def bring_tables_up_to_date() -> str:
@@ -196,11 +219,16 @@ def is_empty() -> bool:
 
 
 def make_children() -> list[Child]:
-    """The web first: its readiness is waited for. Then the jobs."""
+    """The web first: its readiness is waited for. Then the jobs, and the demo's stand-in for Stripe."""
     from django.conf import settings
+
+    from config.demo.stripe_stand_in import stand_in_command, stand_in_environment, stand_in_is_wanted
 
     environment = {"PYTHONUNBUFFERED": "1", "BURNLINE_DIE_WITH_PARENT": "1", **metrics_environment()}
     commands = {"web": web_command(), "worker": worker_command(), "beat": beat_command()}
+    if stand_in_is_wanted():
+        commands["stripe"] = stand_in_command()
+        environment |= stand_in_environment()
     logs = settings.PLACES.logs
     return [
         Child(name, command, ROOT, logs / f"{name}.log", environment) for name, command in commands.items()
@@ -243,9 +271,11 @@ def wait_for_web(web: Child, wish_to_end: threading.Event) -> None:
     raise StartFailure(f"The web did not answer: {last_lines(web.log)} (all of it: {web.log}).")
 
 
-def greet(seconds: float) -> None:
+def greet(seconds: float, running: Sequence[str]) -> None:
     """Say where to go, with which sign-in, and how to send the first event."""
     from django.conf import settings
+
+    from config.demo.stripe_stand_in import stand_in_url
 
     url = settings.BASE_URL
     tell(f"\nBurnline runs ({seconds:.1f} s). Ctrl-C stops it.\n")
@@ -259,6 +289,8 @@ def greet(seconds: float) -> None:
     console, portal = demo["console"], demo["portal"]
     tell(f"  Console   {url}/console/   {console['email']}  {console['password']}")
     tell(f"  Portal    {url}/portal/    {portal['email']}  {portal['password']}")
+    if "stripe" in running:
+        tell(f"  Stripe    {stand_in_url()}/   a stand-in: pay an open invoice there")
     tell(f"  API       {url}/v1/docs\n")
     event = {
         "id": "first-event",
