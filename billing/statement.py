@@ -16,8 +16,9 @@ from billing.parts import Parts, UsageReader, describe, within
 from billing.subscriptions import segments_between
 from billing.terms import MeteredCharge, Stretch, stretch_of
 from core.currencies import exponent_of
-from core.money import ZERO, exact
+from core.money import ZERO, AmountTooLarge, exact
 from core.periods import Period
+from core.problems import Conflict
 from metering.usage import CALLS, UsageRow, usage_between
 from pricing.engine.invoice import (
     ChargeUsage,
@@ -25,6 +26,7 @@ from pricing.engine.invoice import (
     MarginFloor,
     PeriodInput,
     PeriodLine,
+    RatedPeriod,
     rate_period,
 )
 from pricing.engine.usage import Usage
@@ -188,7 +190,8 @@ def _statement(
     exponent = exponent_of(currency)
     commitment = terms.commitment if terms is not None else None
     floor = terms.margin_floor if terms is not None else None
-    rated = rate_period(
+    rated = _rate(
+        subscription,
         PeriodInput(
             currency_exponent=exponent,
             charges=parts.charges,
@@ -201,7 +204,7 @@ def _statement(
             credit_revenue=credit_revenue + fees_moved,
             cap=None if terms is None else terms.cap,
             tax_rate=customer.tax_rate or None,
-        )
+        ),
     )
     lines = []
     described = parts.charge_lines + parts.fee_lines
@@ -228,6 +231,16 @@ def _statement(
         credit_revenue,
         rated.floor,
     )
+
+
+def _rate(subscription: Subscription, period: PeriodInput) -> RatedPeriod:
+    try:
+        return rate_period(period)
+    except AmountTooLarge as error:
+        detail = (
+            f"The period of subscription {subscription.key} comes to more than a document can hold: {error}"
+        )
+        raise Conflict(detail) from error
 
 
 def stretches_in(subscription: Subscription, period: Period) -> list[Stretch]:

@@ -3,7 +3,7 @@
 A room registers a handler for each kind. ``run_due`` finds rows that are due, leases each one to itself, runs the handler
 and deletes the row. A handler must be idempotent: after a crash the lease runs out and another sweep starts it again.
 It returns when it is next due, or ``None`` when it is done. An exception means another try, later and later, until the
-work is parked for a person to look at; ``Park`` parks it at once.
+work is parked for a person to look at; ``Park`` parks it at once, and ``Away`` is given more time.
 """
 
 import random
@@ -17,12 +17,15 @@ import structlog
 from django.db import transaction
 from django.db.models import Min, Q
 
+from core.failpoints import failpoint
 from core.models import DueWork
+from core.problems import Problem
 
 log = structlog.get_logger()
 
 LEASE = timedelta(minutes=5)
 ATTEMPTS_MAX = 8
+ATTEMPTS_AWAY_MAX = 30  # with the pauses below about a day: outages of others end by themselves
 RETRY_FIRST = timedelta(seconds=5)
 RETRY_MAX = timedelta(hours=1)
 SWEEP_LIMIT = 500
@@ -30,6 +33,10 @@ SWEEP_LIMIT = 500
 
 class Park(Exception):
     """Raised by a handler that must not go on: the row waits for a person, the sentence says why."""
+
+
+class Away(Exception):
+    """Raised by a handler that needs someone outside who does not answer: tried for about a day before it is parked."""
 
 
 @dataclass(frozen=True)
@@ -146,14 +153,15 @@ def _run(work: Work, now: datetime) -> str:
     )
     try:
         again_at = _handlers[work.kind](work, now)
-    except Park as reason:
+        failpoint(f"core.due_work.{work.kind}.done")
+    except (Park, Problem) as reason:  # a refusal will not go away by itself
         mine.update(parked_at=now, lease_until=None, last_error=str(reason)[:2000])
         log.error(
             "work.parked", kind=work.kind, customer_id=work.customer_id, key=work.key, reason=str(reason)
         )
         return "parked"
     except Exception as error:
-        if work.attempt >= ATTEMPTS_MAX:
+        if work.attempt >= (ATTEMPTS_AWAY_MAX if isinstance(error, Away) else ATTEMPTS_MAX):
             mine.update(parked_at=now, lease_until=None, last_error=repr(error)[:2000])
             log.exception("work.parked", kind=work.kind, customer_id=work.customer_id, key=work.key)
             return "parked"
@@ -169,5 +177,5 @@ def _run(work: Work, now: datetime) -> str:
 
 def retry_delay(attempt: int) -> timedelta:
     """Exponential, with jitter of up to a half, so that work that failed together does not come back together."""
-    delay = min(RETRY_FIRST * 2 ** (attempt - 1), RETRY_MAX)
+    delay = min(RETRY_FIRST * 2 ** min(attempt - 1, 20), RETRY_MAX)
     return delay * (1 + random.random() / 2)

@@ -4,12 +4,15 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
+from django.db import transaction
+
 from billing.invoices import PAYMENT_TERM, STRIPE_SYNC, record_payment
+from billing.ledger import lock_customer
 from billing.models import Invoice, InvoiceLine, StripeObject
-from billing.stripe.calls import PREFIX, Refused, call_stripe
+from billing.stripe.calls import PREFIX, Refused, asking_stripe, call_stripe
 from billing.stripe.client import stripe_client, stripe_is_set_up
 from core.due_work import Handler, Park, Work
-from core.problems import Problem
+from core.failpoints import failpoint
 from customers.models import Customer
 
 WEBHOOK_DUE = "stripe.webhook"
@@ -35,14 +38,16 @@ def sync_invoice(work: Work, now: datetime) -> datetime | None:
     link = _link(invoice)
     if invoice.status == Invoice.Status.VOID:
         if link is not None and link.state != "void":
-            _void(invoice, link, now)
+            with asking_stripe():
+                _void(invoice, link, now)
         return None
     if invoice.status == Invoice.Status.DRAFT or (link is not None and link.state in ("finalized", "paid")):
         return None
     if invoice.due_minor < least_charge_minor(invoice.currency):
         return None  # Stripe would call it paid and ask for the amount another time
     try:
-        _send(invoice, now)
+        with asking_stripe():
+            _send(invoice, now)
     except Refused as refusal:
         raise Park(str(refusal)) from refusal
     return None
@@ -75,8 +80,9 @@ def _send(invoice: Invoice, now: datetime) -> None:
         now=now,
         found=lambda: stripe_id if client.v1.invoices.retrieve(stripe_id).status != "draft" else None,
     )
-    link.state = "finalized"
-    link.save(update_fields=["state"])
+    # Stripe may have told of the payment already: what the link has become since it was read stays.
+    links = StripeObject.objects.filter(customer_id=invoice.customer_id, kind="invoice", ours=invoice.id.hex)
+    links.filter(state="linked").update(state="finalized")
 
 
 def _add_lines(
@@ -239,28 +245,39 @@ def _remember(invoice: Invoice, kind: str, ours: str, theirs: str, now: datetime
 
 
 def reconcile(work: Work, now: datetime) -> datetime | None:
-    """Something happened to an invoice at Stripe: fetch it as it is now, and follow. Order and repetition do not matter."""
-    link = StripeObject.objects.filter(customer_id=work.customer_id, kind="invoice", theirs=work.key).first()
+    """Something happened to an invoice at Stripe: fetch it as it is now, and follow. Order and repetition do not matter.
+
+    Work without a customer is about an invoice that was not known when Stripe told of it. Where it is none of ours, nothing
+    is done; where it is, it is tried again until the row that links it is there.
+    """
+    link = StripeObject.objects.filter(kind="invoice", theirs=work.key).first()
+    with asking_stripe():
+        theirs = stripe_client().v1.invoices.retrieve(work.key)
     if link is None:
-        raise Problem(f"Stripe's invoice {work.key} is not known here yet.")
-    theirs = stripe_client().v1.invoices.retrieve(work.key)
-    if theirs.status == "paid" and link.state != "paid":
-        invoice = Invoice.objects.get(customer_id=work.customer_id, id=UUID(link.ours))
-        if theirs.amount_paid != invoice.due_minor - invoice.paid_minor:
-            # Paid there may mean moved to a balance: only money that came is booked.
-            raise Park(
-                f"Stripe received {theirs.amount_paid} for {invoice.number}; {invoice.due_minor} were due."
-            )
-        record_payment(
-            work.customer_id,
-            invoice.id,
-            amount_minor=theirs.amount_paid,
-            reference=f"stripe:{work.key}",
-            now=now,
-        )
-        link.state = "paid"
-        link.save(update_fields=["state"])
+        if _meta(theirs, METADATA_INVOICE) is None:
+            return None
+        raise LookupError(f"Stripe's invoice {work.key} is not known here yet.")
+    if theirs.status == "paid":
+        _book_payment(link, theirs.amount_paid, now)
     return None
+
+
+@transaction.atomic
+def _book_payment(link: StripeObject, paid_minor: int, now: datetime) -> None:
+    """Book what Stripe received, once: the invoice, the ledger and the link move together, under the customer's lock."""
+    lock_customer(link.customer_id)
+    link.refresh_from_db()
+    if link.state == "paid":
+        return
+    invoice = Invoice.objects.get(customer_id=link.customer_id, id=UUID(link.ours))
+    if paid_minor != invoice.due_minor - invoice.paid_minor:
+        # Paid there may mean moved to a balance: only money that came is booked.
+        raise Park(f"Stripe received {paid_minor} for {invoice.number}; {invoice.due_minor} were due.")
+    reference = f"stripe:{link.theirs}"
+    record_payment(link.customer_id, invoice.id, amount_minor=paid_minor, reference=reference, now=now)
+    failpoint("billing.stripe.payment.before_commit")
+    link.state = "paid"
+    link.save(update_fields=["state"])
 
 
 HANDLERS: dict[str, Handler] = {STRIPE_SYNC: sync_invoice, WEBHOOK_DUE: reconcile}
