@@ -26,7 +26,14 @@ COLUMNS = (
     Column("total", "Total", number=True, order=("total_minor", "id"), descending_first=True),
 )
 DEFAULT = "-period"
-STATUSES = [("", "All"), *((value, label) for value, label in Invoice.Status.choices)]
+STATUSES = [
+    ("", "All"),
+    (Invoice.Status.DRAFT, "Draft"),
+    (Invoice.Status.FINALIZED, "Open"),
+    (Invoice.Status.PAID, "Paid"),
+    (Invoice.Status.VOID, "Void"),
+    (Invoice.Status.UNCOLLECTIBLE, "Uncollectible"),
+]
 
 
 @staff_page
