@@ -43,11 +43,6 @@ class Diary:
     def subscribe(self, plan: str, customer: str = "acme", **fields: Any) -> Any:
         return self.post("/v1/subscriptions", {"customer": customer, "plan": plan, **fields})
 
-    def price(self, model: str, unit: str, price: str, provider: str = "anthropic") -> None:
-        """What a provider charges us for one unit, from the beginning of time."""
-        row = {"provider": provider, "model": model, "unit": unit, "price": price, "since": "2020-01-01T00:00:00Z"}
-        self.post("/v1/prices", {"prices": [row]})
-
     def use(self, customer: str = "acme", *, time: str = "", type: str = "llm.call", **fields: Any) -> str:
         """One event, at the clock's time if no other is said; its id."""
         event_id = f"e{next(self._ids)}"

@@ -1,0 +1,1 @@
+"""A package by its own name: a library that ships its tests would hide it otherwise."""
