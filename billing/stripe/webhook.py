@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from msgspec.json import decode
 
 from billing.models import StripeObject
-from billing.stripe.sync import WEBHOOK_DUE
+from billing.stripe.sync import METADATA_INVOICE, SOURCE, WEBHOOK_DUE
 from core import clock
 from core.due_work import schedule
 from core.models import InboxMessage
@@ -61,8 +61,8 @@ def receive(body: bytes, *, now: datetime) -> None:
     """Store the message, once for each event id, and make its object due. Raises ``Malformed``."""
     try:
         event = decode(body)
-        event_id, kind, thing = event["id"], event["type"], event["data"]["object"]
-        object_id = thing["id"]
+        event_id, kind, thing = str(event["id"]), str(event["type"]), event["data"]["object"]
+        object_id = str(thing["id"])
     except (KeyError, TypeError, ValueError) as error:
         raise Malformed("The body is not one of Stripe's events.") from error
     theirs = object_id if kind.startswith("invoice.") else thing.get("invoice") or object_id
@@ -72,14 +72,15 @@ def receive(body: bytes, *, now: datetime) -> None:
         [
             InboxMessage(
                 customer_id=customer_id,
-                source="stripe",
+                source=SOURCE,
                 external_id=str(event_id)[:255],
                 kind=str(kind)[:120],
-                payload={"object": str(object_id)},
+                payload={"invoice": str(theirs)},
                 recorded_at=now,
             )
         ],
         ignore_conflicts=True,
     )
-    if link is not None:
-        schedule(customer_id, WEBHOOK_DUE, theirs, now)
+    # One of ours may be told of before we have noted its id; one of others on the same account is none of our business.
+    if link is not None or METADATA_INVOICE in (thing.get("metadata") or {}):
+        schedule(customer_id, WEBHOOK_DUE, theirs, now, soon=True)
