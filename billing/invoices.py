@@ -73,7 +73,7 @@ def finalize_invoice(customer_id: int, invoice_id: UUID, *, now: datetime) -> In
                 period_start__in=[period.start for period in late],
             ).delete()
         cancel(customer_id, FINALIZE_DUE, invoice.id.hex)
-        schedule(customer_id, STRIPE_SYNC, invoice.id.hex, now)
+        schedule(customer_id, STRIPE_SYNC, invoice.id.hex, now, soon=True)
         failpoint("billing.invoices.before_commit")
     failpoint("billing.invoices.after_commit")
     return invoice
@@ -211,7 +211,7 @@ def void_invoice(customer_id: int, invoice_id: UUID, *, now: datetime) -> Invoic
             ("tax", invoice.tax_minor),
         ]
         _post(invoice, "invoice.void", invoice.id.hex, entries, now)
-        schedule(customer_id, STRIPE_SYNC, invoice.id.hex, now)
+        schedule(customer_id, STRIPE_SYNC, invoice.id.hex, now, soon=True)
     cancel(customer_id, FINALIZE_DUE, invoice.id.hex)
     invoice.status, invoice.voided_at = Invoice.Status.VOID, now
     invoice.save(update_fields=["status", "voided_at"])

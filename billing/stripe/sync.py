@@ -13,9 +13,11 @@ from billing.stripe.calls import PREFIX, Refused, asking_stripe, call_stripe
 from billing.stripe.client import stripe_client, stripe_is_set_up
 from core.due_work import Handler, Park, Work
 from core.failpoints import failpoint
+from core.models import InboxMessage
 from customers.models import Customer
 
 WEBHOOK_DUE = "stripe.webhook"
+SOURCE = "stripe"
 LINES_MAX = 250  # Stripe takes no more on one invoice
 LINES_A_CALL = 100
 DESCRIPTION_MAX = 500
@@ -259,6 +261,9 @@ def reconcile(work: Work, now: datetime) -> datetime | None:
         raise LookupError(f"Stripe's invoice {work.key} is not known here yet.")
     if theirs.status == "paid":
         _book_payment(link, theirs.amount_paid, now)
+    InboxMessage.objects.filter(source=SOURCE, payload__invoice=work.key, handled_at=None).update(
+        handled_at=now
+    )
     return None
 
 
