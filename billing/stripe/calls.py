@@ -1,7 +1,8 @@
 """One call to Stripe: written down, made, answered. An unknown outcome is a state, looked up before anything is sent again."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -9,18 +10,28 @@ from typing import Any
 import stripe
 
 from billing.models import Invoice, StripeCall
+from core.due_work import Away
 from core.failpoints import failpoint
 from core.ids import new_id
 
 PREFIX = "burnline"
 
 
-class Unanswered(Exception):
+class Unanswered(Away):
     """The outcome is not known: the network failed, or Stripe did. The next try looks first."""
 
 
 class Refused(Exception):
     """Stripe understood and said no; sending the same again would not help."""
+
+
+@contextmanager
+def asking_stripe() -> Iterator[None]:
+    """Around lookups: no answer is ``Unanswered`` there too."""
+    try:
+        yield
+    except (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError) as error:
+        raise Unanswered(f"No answer from Stripe: {error}") from error
 
 
 def call_stripe(
