@@ -59,6 +59,7 @@ class Row:
     label: str
     values: tuple[str, ...]
     total: str
+    href: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,11 @@ class BarChart:
     height: int = HEIGHT
     base: int = BASE
     axis_width: int = 56
+
+    @property
+    def links(self) -> bool:
+        """Whether its bars lead somewhere: it is then no mere picture. The keyboard takes the table's links."""
+        return any(column.href for column in self.columns)
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,12 @@ def stacked_bars(
         columns=tuple(drawn),
         series=tuple(Series(name, hues[name], label(sums[name])) for name in names),
         rows=tuple(
-            Row(full, tuple(label(values.get(name, ZERO)) for name in names), label(totals[n]))
+            Row(
+                full,
+                tuple(label(values.get(name, ZERO)) for name in names),
+                label(totals[n]),
+                href(n) if href else "",
+            )
             for n, (_, full, values) in enumerate(columns)
         ),
         total=label(sum(totals, ZERO)),
