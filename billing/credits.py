@@ -205,9 +205,10 @@ def credit_balance(customer_id: int, *, as_of: datetime, history: bool = False) 
     remaining = {grant.id: grant.amount if history else grant.remaining for grant in ordered}
     draws = CreditDraw.objects.filter(customer_id=customer_id)
     if history:
-        drawn = draws.filter(occurred_at__lt=as_of, grant_id__in=list(remaining))
-        for row in drawn.values("grant_id").annotate(total=Sum("credits")):
-            remaining[row["grant_id"]] -= row["total"]
+        drawn = draws.filter(occurred_at__lt=as_of).values_list("grant_id").annotate(total=Sum("credits"))
+        for grant_id, total in drawn:
+            if grant_id in remaining:
+                remaining[grant_id] -= total
     overage = draws.filter(grant_id=None, occurred_at__lt=as_of).aggregate(total=Sum("credits"))["total"]
     balance = sum(remaining.values(), ZERO)
     held = ZERO

@@ -30,7 +30,7 @@ def events_of_line(invoice: Invoice, line: InvoiceLine) -> tuple[QuerySet[Event]
     )
     events = _known(events, invoice, line)
     if metered.charge.measures_credits:
-        return _overage(events), lambda event: event.overage  # type: ignore[attr-defined]
+        return _overage(events), lambda event: event.overage
     return events, lambda event: _counted(metered, event)
 
 

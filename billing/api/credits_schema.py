@@ -67,7 +67,7 @@ class CostLineSchema(serializers.Serializer[Any]):
     unit_price = DecimalText(allow_null=True)
     amount = DecimalText(allow_null=True)
     price_row = serializers.IntegerField(allow_null=True)
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
 
     class Meta:
         ref_name = "CostLine"
@@ -135,13 +135,13 @@ class ReceiptInvoiceSchema(serializers.Serializer[Any]):
 
 class ReceiptSchema(serializers.Serializer[Any]):
     id = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     customer = serializers.CharField()
     type = serializers.CharField()
     time = serializers.DateTimeField()
     provider = serializers.CharField()
     model = serializers.CharField()
-    context = serializers.CharField()
+    context = serializers.CharField()  # type: ignore[assignment]
     status = serializers.ChoiceField(choices=["rated", "pending", "unpriced", "unmatched"])
     tokens = serializers.DictField(child=serializers.CharField(), help_text="disjoint buckets")
     credits = ReceiptCreditsSchema()
@@ -157,7 +157,7 @@ class LineEventSchema(serializers.Serializer[Any]):
     """An event as it was sent, and how much of it the line counts."""
 
     id = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     customer = serializers.CharField()
     type = serializers.CharField()
     time = serializers.DateTimeField()

@@ -32,7 +32,7 @@ def subscription_json(subscription: Subscription, at: datetime) -> dict[str, Any
     """The subscription, with the plan version it has at the instant, and its stretches from the open period on."""
     segments = segments_from(subscription, subscription.period_start)
     begun = [segment for segment in segments if segment.starts_at <= at]
-    current = (begun[-1:] or segments[:1] or [None])[0]
+    current = next(iter(begun[-1:] or segments), None)
     ended = subscription.closed_at is not None
     return {
         "id": public_id("sub", subscription.id),

@@ -1,5 +1,7 @@
 """``/v1/sandbox/clock``: time moved by hand, only where the installation is a sandbox."""
 
+from typing import Any
+
 from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
@@ -16,7 +18,7 @@ from core.sandbox import advance_clock
 from core.times import render_time
 
 
-class ClockSchema(serializers.Serializer):  # type: ignore[type-arg]
+class ClockSchema(serializers.Serializer[Any]):
     now = serializers.DateTimeField()
 
     class Meta:
