@@ -28,7 +28,7 @@ NIGHT_HOURS, NIGHT_RATE = range(0, 7), 0.35
 # The variation of a tenant's inter-arrival times (1 is Poisson): ServeGen's tenants have a median of 1.46 and a tenth
 # lie above 5.66, which is this spread of the logarithm.
 BURST_MEDIAN, BURST_SPREAD = 1.46, 1.06
-BURST_LEAST, BURST_MOST = 0.8, 6.0
+BURST_LEAST, BURST_MOST = 0.8, 3.0  # wilder ones would stand still for weeks of ninety days
 
 GROWTH = 0.5  # how much busier the last day is than the first
 
@@ -60,7 +60,8 @@ def arrivals(
     rates[-1] *= (end - edges[-1]) / HOUR
     passed = list(accumulate(rates, initial=0.0))
     shape = variation**-2
-    gaps = [rng.gammavariate(shape, 1.0) for _ in range(count + 1)]
+    gaps = [rng.gammavariate(shape, 1.0) for _ in range(count)]
+    gaps.append(shape)  # an average gap up to the end, so that no burst has to stop there
     scale = passed[-1] / sum(gaps)
     work = 0.0
     for gap in gaps[:count]:

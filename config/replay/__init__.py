@@ -1,0 +1,1 @@
+"""Sending a recorded trace of LLM traffic through the public API, as one customer's use."""
