@@ -99,6 +99,14 @@ EVENT_AGE_DAYS_MAX = 400
 WAITING_EVENTS_MAX = 2_000
 WAITING_EVENTS_SECONDS_MAX = 10
 
+# What gateways and collectors send by themselves, in batches that nobody can tell them to split: 512 of LiteLLM's
+# payloads have 8 MiB, an OpenTelemetry Collector's batch 8,192 spans. What a refusal drops is lost.
+TELEMETRY_BYTES_MAX = 16 * 1024 * 1024
+TELEMETRY_EVENTS_MAX = 10_000
+
+# A property that a gateway copies out of what its users wrote.
+TELEMETRY_TEXT_CHARACTERS_MAX = 200
+
 # Large batches read at the same time in a process: each may grow to fifty times its bytes while it is read.
 LARGE_BODY_BYTES = 256 * 1024
 LARGE_BODIES_MAX = 4

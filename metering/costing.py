@@ -9,6 +9,9 @@ from decimal import Decimal
 
 from metering.new_event import NewEvent
 
+# The flag of an answer that no provider was asked for.
+CACHE_HIT = "cache_hit"
+
 
 @dataclass(frozen=True, slots=True)
 class EventCost:
@@ -39,5 +42,5 @@ def hand_over_costing(cost_of: Callable[[NewEvent], EventCost]) -> None:
 
 
 def cost_of_event(event: NewEvent) -> EventCost:
-    """The event's cost by the price book that holds at its time."""
-    return _cost_of(event)
+    """The event's cost by the price book that holds at its time; what a gateway's own cache answered cost nothing."""
+    return EventCost() if CACHE_HIT in event.flags else _cost_of(event)

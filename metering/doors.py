@@ -21,21 +21,30 @@ from core.problems import Unauthorized, Unavailable
 from customers.authentication import BearerKey
 
 Answer = Callable[[HttpRequest, bytes, Credential, datetime], HttpResponse]
+# Puts a refusal, rendered as a problem, into the form that the door's clients read.
+Refuse = Callable[[HttpRequest, HttpResponse], HttpResponse]
 
 _bearer_key = BearerKey()
 _large_bodies = threading.BoundedSemaphore(limits.LARGE_BODIES_MAX)
+_telemetry_bodies = threading.BoundedSemaphore()
 
 
-def receive(request: HttpRequest, answer: Answer) -> HttpResponse:
-    """Answer a request that brings events; every refusal becomes ``application/problem+json``."""
+def receive(
+    request: HttpRequest, answer: Answer, *, most: int = limits.BODY_BYTES_MAX, refuse: Refuse | None = None
+) -> HttpResponse:
+    """Answer a request that brings events, in at most ``most`` bytes.
+
+    Every refusal becomes ``application/problem+json``, or what ``refuse`` makes of it.
+    """
     try:
         credential = _credential_of(request)
         credential.require_scope("ingest")
-        body = read_body(request)
+        body = read_body(request, most=most)
         with _room_for(body):
             return answer(request, body, credential, read_clock())
     except Exception as error:
-        return refusal(error)
+        answered = refusal(error)
+        return refuse(request, answered) if refuse else answered
 
 
 def json_answer(body: dict[str, Any], status: int = 200) -> HttpResponse:
@@ -67,12 +76,13 @@ def _credential_of(request: HttpRequest) -> Credential:
 
 
 def _room_for(body: bytes) -> AbstractContextManager[object]:
-    """Large bodies are read a few at a time: each grows many times over while it is read."""
+    """Large bodies are read a few at a time, the largest one by one: each grows many times over while it is read."""
     if len(body) < limits.LARGE_BODY_BYTES:
         return nullcontext()
-    if not _large_bodies.acquire(timeout=limits.WAITING_EVENTS_SECONDS_MAX):
+    readers = _telemetry_bodies if len(body) > limits.BODY_BYTES_MAX else _large_bodies
+    if not readers.acquire(timeout=limits.WAITING_EVENTS_SECONDS_MAX):
         raise Unavailable("Too many large batches are being read; send this one again shortly.")
-    return _Held(_large_bodies)
+    return _Held(readers)
 
 
 class _Held:

@@ -80,7 +80,7 @@ _REJECTED = {
         "properties": {"index": _COUNT, "id": _TEXT | {"nullable": True}, "code": _TEXT, "detail": _TEXT},
     },
 }
-_TAKEN = {
+TAKEN = {
     "type": "object",
     "properties": {"accepted": _COUNT, "duplicates": _COUNT, "unmatched": _COUNT, "rejected": _REJECTED},
 }
@@ -97,7 +97,7 @@ _PROBLEM = {
         "errors": {"type": "array", "items": {"type": "object"}},
     },
 }
-ANSWERS: dict[Any, Any] = {200: {"oneOf": [_TAKEN, _RECEIPTS]}} | {
+ANSWERS: dict[Any, Any] = {200: {"oneOf": [TAKEN, _RECEIPTS]}} | {
     (status, "application/problem+json"): _PROBLEM for status in (400, 401, 403, 409, 413, 415, 422, 503)
 }
 PAGE = {

@@ -15,7 +15,8 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     ``customer`` is the customer's key, ``usage`` the disjoint buckets. ``time_given`` says whether the client
     named the time: a time that we filled in is no part of the content, or a retry would contradict its first
     try. ``raw`` is the provider's own usage; ``incomplete`` says that it may hold something billed that
-    ``usage`` does not, ``flags`` what.
+    ``usage`` does not, ``flags`` what. ``essentials`` are what must agree where several programs report the
+    same call, each in its own words; None where all of the event must.
     """
 
     id: str
@@ -39,6 +40,7 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
     incomplete: bool = False
     mapping_version: str = ""
+    essentials: dict[str, str] | None = None
     door: str = "native"
 
     @property

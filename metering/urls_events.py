@@ -3,5 +3,9 @@
 from django.urls import path
 
 from metering.events_api import EventsView
+from metering.litellm_api import LiteLLMView
 
-urlpatterns = [path("v1/events", EventsView.as_view(), name="events")]
+urlpatterns = [
+    path("v1/events", EventsView.as_view(), name="events"),
+    path("v1/litellm", LiteLLMView.as_view(), name="litellm"),
+]

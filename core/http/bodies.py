@@ -17,20 +17,20 @@ class UnsupportedEncoding(Problem):
     title = "The body's encoding is not one that is read"
 
 
-def read_body(request: HttpRequest) -> bytes:
-    """The whole body, with ``Content-Encoding: gzip`` or ``deflate`` undone.
+def read_body(request: HttpRequest, *, most: int = limits.BODY_BYTES_MAX) -> bytes:
+    """The whole body, of at most ``most`` bytes, with ``Content-Encoding: gzip`` or ``deflate`` undone.
 
     Raises ``TooLarge`` as soon as either form passes the limit, ``Malformed`` for a packing that lies.
     """
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    packed = _read(request)
+    packed = _read(request, most)
     if encoding in {"identity", ""}:
         return packed
     if encoding not in {"gzip", "x-gzip", "deflate"}:
         raise UnsupportedEncoding(
             f"Content-Encoding {encoding[:40]!r} is not read; send gzip, deflate, or nothing."
         )
-    return _unpack(packed, encoding)
+    return _unpack(packed, encoding, most)
 
 
 def is_chunked(request: HttpRequest) -> bool:
@@ -38,32 +38,32 @@ def is_chunked(request: HttpRequest) -> bool:
     return "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
 
 
-def _read(request: HttpRequest) -> bytes:
+def _read(request: HttpRequest, most: int) -> bytes:
     # Django reads nothing of a body that comes in chunks; the server below it has the bytes all the same.
     stream = cast(BinaryIO, request.META["wsgi.input"] if is_chunked(request) else request)
     length = 0 if is_chunked(request) else int(request.META.get("CONTENT_LENGTH") or 0)
-    if length > limits.BODY_BYTES_MAX:
-        raise _too_large()
+    if length > most:
+        raise _too_large(most)
     try:
-        body = stream.read(limits.BODY_BYTES_MAX + 1)
+        body = stream.read(most + 1)
     except (UnreadablePostError, OSError):
         raise Malformed("The connection ended before the body did.") from None
-    if len(body) > limits.BODY_BYTES_MAX:
-        raise _too_large()
+    if len(body) > most:
+        raise _too_large(most)
     if len(body) < length:
         raise Malformed("The body is shorter than its Content-Length.")
     return body
 
 
-def _unpack(packed: bytes, encoding: str) -> bytes:
+def _unpack(packed: bytes, encoding: str, most: int) -> bytes:
     # 32 added to the window size lets zlib tell gzip and zlib apart by their first bytes.
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
     try:
-        body = unpacker.decompress(packed, limits.BODY_BYTES_MAX + 1)
+        body = unpacker.decompress(packed, most + 1)
     except zlib.error:
         raise Malformed(f"The body is not {encoding}.") from None
-    if len(body) > limits.BODY_BYTES_MAX:
-        raise _too_large()
+    if len(body) > most:
+        raise _too_large(most)
     if not unpacker.eof:
         raise Malformed(f"The {encoding} body is cut short.")
     if unpacker.unused_data:
@@ -71,5 +71,5 @@ def _unpack(packed: bytes, encoding: str) -> bytes:
     return body
 
 
-def _too_large() -> TooLarge:
-    return TooLarge(f"A body holds at most {limits.BODY_BYTES_MAX:,} bytes, unpacked; send it in parts.")
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"A body holds at most {most:,} bytes, unpacked; send it in parts.")

@@ -31,6 +31,7 @@ _FAMILY = {alias: family for family, aliases in _FAMILIES.items() for alias in a
 # the first that is found.
 API_WORDS = (
     ("litellm", "litellm"),
+    ("opentelemetry", "telemetry"),
     ("converse", "converse"),
     ("invoke", "invoke"),
     ("realtime", "realtime"),

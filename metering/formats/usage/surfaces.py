@@ -14,6 +14,7 @@ from metering.formats.usage import (
     media,
     mistral,
     openai,
+    telemetry,
 )
 from metering.formats.usage.fields import UsageError
 from metering.formats.usage.kinds import family_of, kind_of, tier_of
@@ -66,6 +67,9 @@ SURFACES: Mapping[tuple[str, str], Surface] = {
     (ANY, "chat"): compatible.read_compatible,
     (ANY, "responses"): compatible.read_compatible,
     (ANY, "litellm"): litellm.read_litellm,
+    ("anthropic", "telemetry"): telemetry.read_anthropic_counts,
+    ("bedrock", "telemetry"): telemetry.read_anthropic_counts,
+    (ANY, "telemetry"): telemetry.read_counts,
 }
 
 
