@@ -68,7 +68,7 @@ def faults_of(page: Page, address: str) -> list[str]:
     """What is wrong with a page, in words; an empty list is a good page."""
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(f"script: {error}"))
-    answer = page.goto(address, wait_until="networkidle")
+    answer = page.goto(address, wait_until="load")
     faults = [] if answer and answer.status == 200 else [f"status {answer and answer.status}"]
     if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
         faults.append("scrolls sideways")
@@ -101,18 +101,22 @@ def pages_of(company: Company) -> tuple[list[str], list[str]]:
     return console, portal
 
 
-def test_pages_with_data_are_good_pages(browser: Browser, live_server: Any) -> None:
+@pytest.mark.parametrize(("theme", "width"), SCREENS)
+def test_the_consoles_pages_are_good_pages(browser: Browser, live_server: Any, theme: str, width: int) -> None:
     company = a_company(terms(), "acme", now=datetime.now(UTC))
     User.objects.create_superuser("ops@example.com", PASSWORD)
+    with screen(browser, theme, width) as page:
+        sign_in(page, live_server.url, "ops@example.com")
+        assert not look_at(page, live_server.url, [*CONSOLE, *pages_of(company)[0], *ACCOUNT])
+
+
+@pytest.mark.parametrize(("theme", "width"), SCREENS)
+def test_the_portals_pages_are_good_pages(browser: Browser, live_server: Any, theme: str, width: int) -> None:
+    company = a_company(terms(), "acme", now=datetime.now(UTC))
     a_member(company, "ann@acme.example")
-    console, portal = pages_of(company)
-    for theme, width in SCREENS:
-        with screen(browser, theme, width) as page:
-            sign_in(page, live_server.url, "ops@example.com")
-            assert not look_at(page, live_server.url, [*CONSOLE, *console, *ACCOUNT])
-        with screen(browser, theme, width) as page:
-            sign_in(page, live_server.url, "ann@acme.example")
-            assert not look_at(page, live_server.url, [*PORTAL, *portal])
+    with screen(browser, theme, width) as page:
+        sign_in(page, live_server.url, "ann@acme.example")
+        assert not look_at(page, live_server.url, [*PORTAL, *pages_of(company)[1]])
 
 
 def test_pages_without_data_teach_and_are_good_pages(browser: Browser, live_server: Any) -> None:
