@@ -45,7 +45,9 @@ class Command(BaseCommand):
             calls = read_trace(options["file"])
             start = parse_time(options["start"]) if options["start"] else self._before_today(calls[-1].after)
             door = Door(options["url"], options["api_key"])
-        except (OSError, TraceError, TimeError, SendingError) as error:
+        except OSError as error:
+            raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from None
+        except (TraceError, TimeError, SendingError) as error:
             raise CommandError(str(error)) from None
         prefix = options["id_prefix"] or options["file"].name
         sender = Sender(options["customer"], options["provider"], options["model"], prefix, start)
