@@ -41,17 +41,36 @@ def draft_invoice(subscription: Subscription, *, now: datetime) -> Invoice:
 
 
 def draft_start_invoice(subscription: Subscription, *, now: datetime) -> Invoice | None:
-    """A draft for the first period's fee, where the plan bills its fee in advance. The caller holds the lock.
+    """A draft for the first fee, where the plan bills it in advance. The caller holds the lock.
 
-    The first period is the one of the start, even where later ones have begun since.
+    It is the fee of the period in which the subscription starts or its trial ends, even where later periods have begun
+    since. There is none where an issued invoice has billed that fee already: the one of the period itself, or, where the
+    trial ends with a period, the one of the period before.
     """
-    whole = whole_around(subscription, Period(subscription.starts_at, subscription.starts_at))
+    begins = subscription.trial_ends_at or subscription.starts_at
+    whole = whole_around(subscription, Period(begins, begins))
     end = whole.end if subscription.ends_at is None else min(whole.end, subscription.ends_at)
-    period = Period(subscription.starts_at, end)
+    if end <= begins or (subscription.trial_ends_at is not None and whole.start == begins):
+        return None
+    period = Period(begins, end)
     stretches = stretches_in(subscription, period)[:1]
     if not stretches or stretches[0].terms.fee_timing != "advance" or not stretches[0].terms.fee:
         return None
-    return _draft(subscription, period, START, finalizes_at=max(now, subscription.starts_at), now=now)
+    if _is_issued(subscription, max(whole.start, subscription.starts_at)):
+        return None
+    return _draft(subscription, period, START, finalizes_at=max(now, begins), now=now)
+
+
+def _is_issued(subscription: Subscription, period_start: datetime) -> bool:
+    """Whether the period's own invoice can no longer change."""
+    issued = Invoice.objects.filter(
+        customer_id=subscription.customer_id,
+        subscription_id=subscription.id,
+        period_start=period_start,
+        kind=PERIOD,
+        finalized_at__isnull=False,
+    )
+    return issued.exclude(status=Invoice.Status.VOID).exists()
 
 
 def draft_correction(subscription: Subscription, *, now: datetime) -> Invoice | None:

@@ -15,8 +15,13 @@ from pricing.engine.usage import NOTHING, Usage, merge
 AMOUNTS = ("quantity", "amount", "cost", "lift", "credits", "covered")
 
 
-def add_late_usage(parts: Parts, stretch: Stretch, period: Period, read: UsageReader) -> None:
-    """For each charge whose usage in the earlier period has changed, the difference, as a correction."""
+def add_late_usage(
+    parts: Parts, stretch: Stretch, period: Period, read: UsageReader, discount_percent: Decimal
+) -> None:
+    """For each charge whose usage in the earlier period has changed, the difference, as a correction.
+
+    ``discount_percent`` is the subscription's of that period.
+    """
     for metered in stretch.charges:
         billed = billed_usage(stretch, metered.charge.key, period)
         usage = difference(read(stretch, metered, period), billed)
@@ -28,6 +33,7 @@ def add_late_usage(parts: Parts, stretch: Stretch, period: Period, read: UsageRe
             before=billed or (NOTHING,),
             share=stretch_share(stretch, period),
             correction=True,
+            discount_percent=discount_percent,
         )
         day = local_date(period.start, stretch.subscription.timezone)
         parts.add_charge(

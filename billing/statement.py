@@ -5,13 +5,15 @@ reader of usage: hourly buckets in daily work, the raw events themselves when th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
 
-from billing.fees import add_billed_fees, add_own_fees, period_share, stretch_share
+from billing.add_ons import add_add_on_fees
+from billing.fees import Elsewhere, add_billed_fees, add_own_fees, add_trial, period_share, stretch_share
 from billing.late_usage import add_late_usage
 from billing.models import Subscription
+from billing.overrides import own_terms
 from billing.parts import Parts, UsageReader, describe, within
 from billing.subscriptions import segments_between
 from billing.terms import MeteredCharge, Stretch, stretch_of
@@ -62,6 +64,23 @@ class Statement:
     floor: FloorOutcome | None
 
 
+@dataclass
+class Sums:
+    """What a period's calls cost and burnt, and what of its fees other documents bill. ``free_cost`` is a trial's."""
+
+    cost: Decimal = ZERO
+    free_cost: Decimal = ZERO
+    credit_revenue: Decimal = ZERO
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
+
+    def add(self, calls: Usage, *, free: bool) -> None:
+        """Count the calls of a stretch; credits burnt in a trial are revenue all the same."""
+        self.cost += calls.cost
+        self.credit_revenue += calls.amount
+        if free:
+            self.free_cost += calls.cost
+
+
 def bucket_usage(stretch: Stretch, metered: MeteredCharge | None, period: Period) -> list[Usage]:
     """The usage of one charge from the hourly buckets.
 
@@ -105,10 +124,17 @@ def spend_statement(subscription: Subscription, *, read: UsageReader = bucket_us
 
 
 def period_statement(
-    subscription: Subscription, period: Period, *, read: UsageReader = bucket_usage
+    subscription: Subscription,
+    period: Period,
+    *,
+    read: UsageReader = bucket_usage,
+    stretches: list[Stretch] | None = None,
 ) -> Statement:
-    """What one period came to by itself, with its own fee and all usage known now, late or not."""
-    return _rated(subscription, period, [], read, with_own_fee=True)
+    """What one period came to by itself, with its own fee and all usage known now, late or not.
+
+    With ``stretches`` it is what the period would have come to under those.
+    """
+    return _rated(subscription, period, [], read, with_own_fee=True, stretches=stretches)
 
 
 def closing_statement(
@@ -136,9 +162,9 @@ def start_statement(subscription: Subscription, period: Period) -> Statement:
     parts = Parts()
     stretches = stretches_in(subscription, period)[:1]
     add_own_fees(parts, stretches, period)
-    terms = replace_terms(stretches[0].terms, subscription)
+    terms = own_terms(stretches[0].terms, subscription, period)
     bare = replace(terms, commitment=None, margin_floor=None)
-    return _statement(subscription, period, bare, parts, ZERO, ZERO, ZERO)
+    return _statement(subscription, period, bare, parts, Sums())
 
 
 @exact
@@ -151,29 +177,31 @@ def _rated(
     with_own_fee: bool,
     n: int | None = None,
     corrections_only: bool = False,
+    stretches: list[Stretch] | None = None,
 ) -> Statement:
-    stretches = stretches_in(subscription, period)
+    stretches = stretches_in(subscription, period) if stretches is None else stretches
     # After the end there is no stretch of its own: what is corrected then goes by the terms of the period it belongs to.
     ruling = stretches or [stretch for earlier in late for stretch in stretches_in(subscription, earlier)]
-    terms = replace_terms(ruling[-1].terms, subscription) if ruling else None
+    terms = own_terms(ruling[-1].terms, subscription, period) if ruling else None
     if terms is not None and corrections_only:
         terms = replace(terms, commitment=None, margin_floor=None)
-    parts = Parts()
-    cost = credit_revenue = ZERO
+    parts, sums = Parts(), Sums()
     for stretch in stretches:
         _add_usage(parts, stretch, period, read, several=len(stretches) > 1)
         for calls in read(stretch, None, period):
-            cost += calls.cost
-            credit_revenue += calls.amount
+            sums.add(calls, free=stretch.trial)
     for earlier in late:
-        for stretch in stretches_in(subscription, earlier):
-            add_late_usage(parts, stretch, earlier, read)
-    fees_moved = ZERO
+        _add_late(parts, subscription, earlier, read)
+    if not corrections_only:
+        add_trial(parts, stretches, period)
     if with_own_fee:
         add_own_fees(parts, stretches, period)
     elif n is not None:
-        fees_moved = add_billed_fees(parts, subscription, stretches, period, n)
-    return _statement(subscription, period, terms, parts, cost, credit_revenue, fees_moved)
+        percent = None if terms is None else terms.discount_percent
+        sums.elsewhere = add_billed_fees(parts, subscription, stretches, period, n, percent)
+    if terms is not None and not corrections_only:
+        add_add_on_fees(parts, subscription, period, terms)
+    return _statement(subscription, period, terms, parts, sums)
 
 
 def _statement(
@@ -181,9 +209,7 @@ def _statement(
     period: Period,
     terms: PlanTerms | None,
     parts: Parts,
-    cost: Decimal,
-    credit_revenue: Decimal,
-    fees_moved: Decimal,
+    sums: Sums,
 ) -> Statement:
     customer = subscription.customer
     currency = terms.currency if terms is not None else customer.currency
@@ -196,12 +222,14 @@ def _statement(
             currency_exponent=exponent,
             charges=parts.charges,
             fees=parts.fees,
-            commitment=None if commitment is None else max(ZERO, commitment - fees_moved),
-            commitment_share=period_share(subscription, period),
+            commitment=commitment,
+            commitment_share=None if terms is None else period_share(subscription, period, terms.proration),
             subscription_discount_percent=None if terms is None else terms.discount_percent,
             margin_floor=None if floor is None else MarginFloor(floor.rate, floor.on_breach),
-            cost_total=cost,
-            credit_revenue=credit_revenue + fees_moved,
+            cost_total=sums.cost - sums.free_cost,
+            credit_revenue=sums.credit_revenue,
+            spent_elsewhere=sums.elsewhere.listed,
+            billed_elsewhere=sums.elsewhere.billed,
             cap=None if terms is None else terms.cap,
             tax_rate=customer.tax_rate or None,
         ),
@@ -227,8 +255,8 @@ def _statement(
         rated.subtotal_minor,
         rated.tax_minor,
         rated.total_minor,
-        cost,
-        credit_revenue,
+        sums.cost,
+        sums.credit_revenue,
         rated.floor,
     )
 
@@ -248,10 +276,14 @@ def stretches_in(subscription: Subscription, period: Period) -> list[Stretch]:
     return [stretch_of(segment, subscription) for segment in segments_between(subscription, period)]
 
 
-def replace_terms(terms: PlanTerms, subscription: Subscription) -> PlanTerms:
-    """The plan's terms with the subscription's own overrides laid over them."""
-    given = PlanTerms.overrides(subscription.overrides)
-    return replace(terms, **given) if given else terms
+def _add_late(parts: Parts, subscription: Subscription, period: Period, read: UsageReader) -> None:
+    """What came late for an earlier period, at the discount of that period."""
+    stretches = stretches_in(subscription, period)
+    if not stretches:
+        return
+    percent = own_terms(stretches[-1].terms, subscription, period).discount_percent or ZERO
+    for stretch in stretches:
+        add_late_usage(parts, stretch, period, read, percent)
 
 
 def _add_usage(parts: Parts, stretch: Stretch, period: Period, read: UsageReader, *, several: bool) -> None:

@@ -6,11 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from billing.ledger import lock_customer
 from billing.models import Subscription, SubscriptionSegment
+from billing.overrides import note_overrides, overrides_in
 from billing.plan_credits import grant_plan_credits
+from billing.trials import trial_end
 from core.due_work import schedule
 from core.ids import new_id, public_id
 from core.periods import Period, local_date, local_midnight, period_containing, period_number
@@ -78,6 +80,7 @@ def start_subscription(new: NewSubscription, *, now: datetime) -> Subscription:
         )
     starts_at = local_midnight(first_day, zone)
     n, period = period_containing(anchor, terms.interval, zone, starts_at)
+    free_until = trial_end(first_day, terms, zone)
     subscription = Subscription.objects.create(
         customer=customer,
         id=new_id(),
@@ -88,22 +91,20 @@ def start_subscription(new: NewSubscription, *, now: datetime) -> Subscription:
         starts_at=starts_at,
         ends_at=new.ends_at,
         overrides=new.overrides or {},
+        trial_ends_at=free_until,
         created_at=now,
         period_n=n,
         period_start=starts_at,
         period_end=_clipped_end(period.end, new.ends_at),
     )
-    SubscriptionSegment.objects.create(
-        customer=customer,
-        id=new_id(),
-        subscription_id=subscription.id,
-        plan_version=new.plan_version,
-        starts_at=starts_at,
-        ends_at=new.ends_at,
-    )
+    _add_stretches(subscription, new.plan_version, starts_at)
+    if subscription.overrides:
+        note_overrides(subscription, subscription.overrides, starts_at=starts_at, now=now)
     grant_plan_credits(subscription, terms, now=now)
     schedule(customer.id, PERIOD_ENDS, subscription.id.hex, subscription.period_end)
-    if terms.fee and terms.fee_timing == "advance":
+    if free_until is not None:
+        schedule(customer.id, STARTS, subscription.id.hex, free_until)
+    elif terms.fee and terms.fee_timing == "advance":
         schedule(customer.id, STARTS, subscription.id.hex, max(starts_at, now), soon=starts_at <= now)
     return subscription
 
@@ -133,25 +134,45 @@ def change_plan(subscription: Subscription, version: PlanVersion, *, at: datetim
         )
     if subscription.ends_at is not None and at >= subscription.ends_at:
         raise Conflict("The subscription ends before that time.")
-    segments = SubscriptionSegment.objects.filter(
-        customer_id=subscription.customer_id, subscription_id=subscription.id
-    )
+    segments = segments_of(subscription)
     segments.filter(starts_at__gte=at, starts_at__gt=subscription.starts_at).delete()
     first = segments.filter(starts_at__gte=at).first()
-    if first is not None:  # a change from the very start replaces the first stretch
-        SubscriptionSegment.objects.filter(pk=first.pk).update(
-            plan_version=version, ends_at=subscription.ends_at
-        )
-        return
-    segments.filter(Q(ends_at=None) | Q(ends_at__gt=at)).update(ends_at=at)
-    SubscriptionSegment.objects.create(
-        customer_id=subscription.customer_id,
-        id=new_id(),
-        subscription_id=subscription.id,
-        plan_version=version,
-        starts_at=at,
-        ends_at=subscription.ends_at,
+    if first is None:
+        segments.filter(Q(ends_at=None) | Q(ends_at__gt=at)).update(ends_at=at)
+        _add_stretches(subscription, version, at)
+    else:  # a change from the very start replaces the first stretch, which keeps its id
+        first.plan_version = version
+        _run_until_end(subscription, first)
+
+
+def _run_until_end(subscription: Subscription, last: SubscriptionSegment) -> None:
+    """Let the last stretch reach to the subscription's end; where the trial ends on the way, another follows it."""
+    free_until, ends_at = subscription.trial_ends_at, subscription.ends_at
+    divided = (
+        free_until is not None and last.starts_at < free_until and (ends_at is None or free_until < ends_at)
     )
+    segments_of(subscription).filter(id=last.id).update(
+        plan_version=last.plan_version, ends_at=free_until if divided else ends_at
+    )
+    if divided and free_until is not None:
+        _add_stretches(subscription, last.plan_version, free_until)
+
+
+def _add_stretches(subscription: Subscription, version: PlanVersion, at: datetime) -> None:
+    """A stretch under the version from ``at`` to the end; where the trial ends on the way, one on either side."""
+    free_until, ends_at = subscription.trial_ends_at, subscription.ends_at
+    edges = [at]
+    if free_until is not None and at < free_until and (ends_at is None or free_until < ends_at):
+        edges.append(free_until)
+    for start, end in zip(edges, [*edges[1:], ends_at], strict=True):
+        SubscriptionSegment.objects.create(
+            customer_id=subscription.customer_id,
+            id=new_id(),
+            subscription_id=subscription.id,
+            plan_version=version,
+            starts_at=start,
+            ends_at=end,
+        )
 
 
 @transaction.atomic
@@ -170,17 +191,24 @@ def cancel_subscription(subscription: Subscription, *, at: datetime, now: dateti
     )
     subscription.period_end = _clipped_end(period.end, at)
     subscription.save(update_fields=["ends_at", "period_end"])
-    segments = SubscriptionSegment.objects.filter(
-        customer_id=subscription.customer_id, subscription_id=subscription.id
-    )
+    segments = segments_of(subscription)
     segments.filter(starts_at__gte=at, starts_at__gt=subscription.starts_at).delete()
-    segments.filter(Q(ends_at=None) | Q(ends_at__gt=at)).update(ends_at=at)
+    last = segments.select_related("plan_version").order_by("-starts_at").first()
+    if last is not None:  # an end planned before may have been earlier
+        _run_until_end(subscription, last)
     schedule(subscription.customer_id, PERIOD_ENDS, subscription.id.hex, max(subscription.period_end, now))
 
 
 def _not_before_start(subscription: Subscription, at: datetime, now: datetime) -> datetime:
     """The instant, or the start of a subscription that has not begun: what is done to it before holds from then on."""
     return max(at, subscription.starts_at) if now < subscription.starts_at else at
+
+
+def segments_of(subscription: Subscription) -> QuerySet[SubscriptionSegment]:
+    """All stretches of the subscription, past and planned."""
+    return SubscriptionSegment.objects.filter(
+        customer_id=subscription.customer_id, subscription_id=subscription.id
+    )
 
 
 def whole_period(subscription: Subscription, n: int) -> Period:
@@ -196,12 +224,8 @@ def segments_from(subscription: Subscription, start: datetime) -> list[Subscript
 def segments_between(subscription: Subscription, period: Period) -> list[SubscriptionSegment]:
     """The stretches under one plan version that overlap the period, in order of time."""
     return list(
-        SubscriptionSegment.objects.filter(
-            Q(ends_at=None) | Q(ends_at__gt=period.start),
-            customer_id=subscription.customer_id,
-            subscription_id=subscription.id,
-            starts_at__lt=period.end,
-        )
+        segments_of(subscription)
+        .filter(Q(ends_at=None) | Q(ends_at__gt=period.start), starts_at__lt=period.end)
         .select_related("plan_version__plan")
         .order_by("starts_at", "id")
     )
@@ -228,7 +252,10 @@ def advance_period(subscription: Subscription, customer: Customer, *, now: datet
         subscription.period_n += 1
         following = whole_period(subscription, subscription.period_n)
     subscription.period_end = _clipped_end(following.end, subscription.ends_at)
-    subscription.save(update_fields=["timezone", "period_start", "period_n", "period_end"])
+    subscription.overrides = overrides_in(
+        subscription, Period(subscription.period_start, subscription.period_end)
+    )
+    subscription.save(update_fields=["timezone", "period_start", "period_n", "period_end", "overrides"])
     schedule(customer.id, PERIOD_ENDS, subscription.id.hex, subscription.period_end)
     return True
 

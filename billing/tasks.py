@@ -61,7 +61,8 @@ def nudge_rating(customer_ids: frozenset[int]) -> None:
 
 
 def subscription_started(work: Work, now: datetime) -> datetime | None:
-    """A subscription whose fee is billed in advance has started: its first fee is invoiced at once."""
+    """A subscription has started, or its trial has ended: a first fee in advance is invoiced at once."""
+    rate_pending(work.customer_id, now=now)
     with transaction.atomic():
         lock_customer(work.customer_id)
         subscription = Subscription.objects.select_related("customer").get(

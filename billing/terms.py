@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from billing.models import Subscription, SubscriptionSegment
+from billing.trials import in_trial, trial_terms
 from core.money import ZERO
 from metering.event_paths import as_number
 from metering.meters import CompiledMeter, Dimensions, compile_meter
@@ -46,7 +47,10 @@ class MeteredCharge:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A subscription under one plan version, from ``starts_at`` up to, and without, ``ends_at``."""
+    """A subscription under one plan version, from ``starts_at`` up to, and without, ``ends_at``.
+
+    The stretches of a trial have the plan's terms without anything that costs.
+    """
 
     segment_id: UUID
     subscription: Subscription
@@ -54,6 +58,7 @@ class Stretch:
     ends_at: datetime | None
     terms: PlanTerms
     charges: tuple[MeteredCharge, ...]
+    trial: bool = False
 
     def holds(self, at: datetime) -> bool:
         return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
@@ -74,7 +79,9 @@ def stretches_of(customer_id: int) -> list[Stretch]:
 
 def stretch_of(segment: SubscriptionSegment, subscription: Subscription) -> Stretch:
     """One stretch with its charges and meters ready to use."""
-    terms = PlanTerms.of(segment.plan_version)
+    terms, trial = PlanTerms.of(segment.plan_version), in_trial(segment, subscription)
+    if trial:
+        terms = trial_terms(terms)
     meters = {meter.key: meter for meter in Meter.objects.filter(key__in=_meter_keys(terms))}
     return Stretch(
         segment.id,
@@ -83,6 +90,7 @@ def stretch_of(segment: SubscriptionSegment, subscription: Subscription) -> Stre
         segment.ends_at,
         terms,
         tuple(_metered(charge, meters) for charge in terms.charges),
+        trial,
     )
 
 

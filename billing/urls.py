@@ -6,6 +6,7 @@ from billing.api.invoices import InvoicePdfView, InvoicesView, InvoiceView, Line
 from billing.api.receipts import ReceiptView
 from billing.api.sandbox import ClockView
 from billing.api.spend import ForecastView, SpendView
+from billing.api.subscription_terms import AddOnsView, EndAddOnView, OverridesView
 from billing.api.subscriptions import CancelView, ChangeView, SubscriptionsView, SubscriptionView
 from billing.stripe.webhook import stripe_webhook
 
@@ -18,6 +19,9 @@ urlpatterns = [
     path(SUBSCRIPTION, SubscriptionView.as_view(), name="subscription"),
     path(f"{SUBSCRIPTION}/change", ChangeView.as_view(), name="subscription-change"),
     path(f"{SUBSCRIPTION}/cancel", CancelView.as_view(), name="subscription-cancel"),
+    path(f"{SUBSCRIPTION}/overrides", OverridesView.as_view(), name="subscription-overrides"),
+    path(f"{SUBSCRIPTION}/add-ons", AddOnsView.as_view(), name="add-ons"),
+    path(f"{SUBSCRIPTION}/add-ons/<str:add_on>/end", EndAddOnView.as_view(), name="add-on-end"),
     path(f"{CUSTOMER}/spend", SpendView.as_view(), name="spend"),
     path(f"{CUSTOMER}/forecast", ForecastView.as_view(), name="forecast"),
     path(f"{CUSTOMER}/credits", BalanceView.as_view(), name="credits"),

@@ -9,8 +9,10 @@ from billing.credits import Balance, GrantBalance
 from billing.forecast import Forecast
 from billing.margins import Margin
 from billing.models import CreditGrant, Invoice, InvoiceLine, Subscription
+from billing.overrides import planned_overrides
 from billing.statement import Statement, StatementLine
 from billing.subscriptions import segments_from
+from billing.trials import in_trial
 from core.ids import public_id
 from core.money import CONTEXT, ZERO, plain
 from core.periods import Period
@@ -28,8 +30,14 @@ def period_json(period: Period) -> dict[str, str]:
     return {"start": render_time(period.start), "end": render_time(period.end)}
 
 
-def subscription_json(subscription: Subscription, at: datetime) -> dict[str, Any]:
-    """The subscription, with the plan version it has at the instant, and its stretches from the open period on."""
+def subscription_json(
+    subscription: Subscription, at: datetime, *, for_operator: bool = True
+) -> dict[str, Any]:
+    """The subscription, with the plan version it has at the instant, and its stretches from the open period on.
+
+    Margins are the operator's own business: a customer does not see its floor.
+    """
+    planned = planned_overrides(subscription)
     segments = segments_from(subscription, subscription.period_start)
     begun = [segment for segment in segments if segment.starts_at <= at]
     current = next(iter(begun[-1:] or segments), None)
@@ -47,17 +55,24 @@ def subscription_json(subscription: Subscription, at: datetime) -> dict[str, Any
         "starts_at": render_time(subscription.starts_at),
         "ends_at": render_time(subscription.ends_at) if subscription.ends_at else None,
         "period": period_json(Period(subscription.period_start, subscription.period_end)),
-        "overrides": subscription.overrides,
+        "trial_ends_at": render_time(subscription.trial_ends_at) if subscription.trial_ends_at else None,
+        "overrides": _overrides_json(subscription.overrides, for_operator),
+        "next_overrides": None if planned is None else _overrides_json(planned, for_operator),
         "stretches": [
             {
                 "plan": segment.plan_version.plan.key,
                 "version": segment.plan_version.number,
                 "starts_at": render_time(segment.starts_at),
                 "ends_at": render_time(segment.ends_at) if segment.ends_at else None,
+                "trial": in_trial(segment, subscription),
             }
             for segment in segments
         ],
     }
+
+
+def _overrides_json(overrides: dict[str, Any], for_operator: bool) -> dict[str, Any]:
+    return {name: value for name, value in overrides.items() if for_operator or name != "margin_floor"}
 
 
 def statement_line_json(n: int, line: StatementLine) -> dict[str, Any]:

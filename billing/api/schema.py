@@ -58,6 +58,7 @@ class StretchSchema(serializers.Serializer[Any]):
     version = serializers.IntegerField()
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField(allow_null=True)
+    trial = serializers.BooleanField(help_text="free of charge")
 
     class Meta:
         ref_name = "SubscriptionStretch"
@@ -76,7 +77,9 @@ class SubscriptionSchema(serializers.Serializer[Any]):
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField(allow_null=True)
     period = PeriodSchema(help_text="the open period, or the last one")
-    overrides = OverridesSchema()
+    trial_ends_at = serializers.DateTimeField(allow_null=True, help_text="before it nothing is charged")
+    overrides = OverridesSchema(help_text="of the open period")
+    next_overrides = OverridesSchema(allow_null=True, help_text="planned from the next period on")
     stretches = StretchSchema(many=True)
 
     class Meta:

@@ -65,10 +65,12 @@ class SubscriptionsView(ApiView):
         rows = Subscription.objects.select_related("customer")
         if customer is not None:
             rows = rows.filter(customer=customer)
-        at = now()
-        return Response(
-            page_of(rows, page, order=("customer", "id"), render=lambda row: subscription_json(row, at))
-        )
+        at, operator = now(), credential_of(request).is_operator
+
+        def render(row: Subscription) -> dict[str, Any]:
+            return subscription_json(row, at, for_operator=operator)
+
+        return Response(page_of(rows, page, order=("customer", "id"), render=render))
 
     @extend_schema(
         tags=["subscriptions"],
@@ -106,7 +108,8 @@ class SubscriptionView(ApiView):
     )
     def get(self, request: Request, key: str) -> Response:
         at = now()
-        return Response(subscription_json(_subscription(request, key, at), at))
+        found = subscription_in_path(request, key, at)
+        return Response(subscription_json(found, at, for_operator=credential_of(request).is_operator))
 
 
 class ChangeView(ApiView):
@@ -126,7 +129,7 @@ class ChangeView(ApiView):
     )
     def post(self, request: Request, key: str) -> Response:
         at = now()
-        subscription = _subscription(request, key, at)
+        subscription = subscription_in_path(request, key, at)
         fields = Fields(request.data)
         plan = fields.key("plan")
         number = fields.integer("version", None, least=1, most=VERSION_MAX)
@@ -155,7 +158,7 @@ class CancelView(ApiView):
     )
     def post(self, request: Request, key: str) -> Response:
         at = now()
-        subscription = _subscription(request, key, at)
+        subscription = subscription_in_path(request, key, at)
         fields = Fields(request.data)
         moment = read_moment(fields, subscription, at, default=PERIOD_END)
         fields.done()
@@ -226,16 +229,17 @@ def read_moment(fields: Fields, subscription: Subscription, at: datetime, *, def
     return found
 
 
-def _subscription(request: Request, key: str, at: datetime) -> Subscription:
+def subscription_in_path(
+    request: Request, key: str, at: datetime, query: Fields | None = None
+) -> Subscription:
     """The subscription in the address, its periods opened up to now. Raises ``NotFound``."""
-    subscription = _named(request, key)
+    subscription = _named(request, key, query or query_of(request))
     catch_up(subscription.customer_id, at)
     subscription.refresh_from_db()
     return subscription
 
 
-def _named(request: Request, key: str) -> Subscription:
-    query = query_of(request)
+def _named(request: Request, key: str, query: Fields) -> Subscription:
     customer_key = query.text("customer", default="")
     query.done()
     credential = credential_of(request)

@@ -1,12 +1,16 @@
+from billing.models.add_on import AddOn
 from billing.models.credit import CreditDraw, CreditGrant
 from billing.models.invoice import Invoice, InvoiceLine, InvoiceNumber, InvoiceSeries
 from billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from billing.models.margin import CustomerDay
+from billing.models.override import SubscriptionOverride
+from billing.models.plan_move import PlanMove, PlanMoveStep
 from billing.models.position import RatingPosition
 from billing.models.stripe import StripeCall, StripeObject
 from billing.models.subscription import LatePeriod, Subscription, SubscriptionSegment
 
 __all__ = [
+    "AddOn",
     "CreditDraw",
     "CreditGrant",
     "CustomerDay",
@@ -18,9 +22,12 @@ __all__ = [
     "LedgerAccount",
     "LedgerEntry",
     "LedgerTransaction",
+    "PlanMove",
+    "PlanMoveStep",
     "RatingPosition",
     "StripeCall",
     "StripeObject",
     "Subscription",
+    "SubscriptionOverride",
     "SubscriptionSegment",
 ]

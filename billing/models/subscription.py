@@ -19,8 +19,9 @@ class Subscription(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, help_text="exclusive; null = runs on")
     overrides = models.JSONField(
-        default=dict, help_text="per-customer terms laid over the plan's: discount, cap, floor"
+        default=dict, help_text="own terms of the open period; SubscriptionOverride has all by time"
     )
+    trial_ends_at = models.DateTimeField(null=True, help_text="exclusive; before it nothing is charged")
     created_at = models.DateTimeField()
     period_n = models.PositiveIntegerField(default=0, help_text="number of the open period")
     period_start = models.DateTimeField(help_text="of the open period")

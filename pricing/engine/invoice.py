@@ -24,6 +24,7 @@ class ChargeUsage(NamedTuple):
     """A charge and its usage. ``before`` and ``share`` mean what they mean to ``rate_charge``.
 
     A ``correction`` bills late usage of an earlier period; it does not count toward this period's commitment.
+    ``discount_percent`` is the line's own discount, where it is not the period's: late usage has that of its period.
     """
 
     charge: Charge
@@ -31,15 +32,17 @@ class ChargeUsage(NamedTuple):
     before: Sequence[Usage] = ()
     share: Share | None = None
     correction: bool = False
+    discount_percent: Decimal | None = None
 
 
 class Fee(NamedTuple):
     """A plan's fee for a whole period, and the share of it that is due; a negative amount gives an
-    unused part back."""
+    unused part back. ``discount_percent`` is its own discount, where it is not the period's."""
 
     amount: Decimal
     share: Share | None = None
     description: str = "Plan fee"
+    discount_percent: Decimal | None = None
 
 
 class MarginFloor(NamedTuple):
@@ -57,6 +60,10 @@ class PeriodInput:
     is what the period's events cost us, ``credit_revenue`` the cost basis of the credits they burnt.
     ``cap`` is the most that the customer agreed to pay for the period: the margin floor never bills
     beyond it. ``tax_rate`` is a fraction.
+
+    Fees in advance put one period's fee on another period's document. ``spent_elsewhere`` is what counts toward the
+    commitment without being a line here, less the lines here that belong to another period; ``billed_elsewhere`` is the
+    same after discounts, for the margin floor and the cap.
     """
 
     currency_exponent: int
@@ -70,6 +77,8 @@ class PeriodInput:
     credit_revenue: Decimal = ZERO
     cap: Decimal | None = None
     tax_rate: Decimal | None = None
+    spent_elsewhere: Decimal = ZERO
+    billed_elsewhere: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +143,7 @@ class _Draft:
     steps: list[Step] = field(default_factory=list)
     charge: RatedCharge | None = None
     discount: Decimal = ZERO
+    discount_percent: Decimal | None = None
 
 
 @exact
@@ -171,16 +181,21 @@ def _usage_draft(item: ChargeUsage) -> _Draft:
         billed_before=rated.billed_before,
         steps=list(rated.explain),
         charge=rated,
+        discount_percent=item.discount_percent,
     )
 
 
 def _fee_draft(fee: Fee) -> _Draft:
     step = Step("fee", f"{fee.description} {shown(fee.amount)}", fee.amount)
     if fee.share is None or fee.share.used == fee.share.whole:
-        return _Draft("fee", fee.description, ONE, fee.amount, steps=[step])
+        return _Draft(
+            "fee", fee.description, ONE, fee.amount, steps=[step], discount_percent=fee.discount_percent
+        )
     amount = prorate(fee.amount, fee.share)
     part = Step("proration", f"{fee.share.used} of {fee.share.whole} of the period", amount)
-    return _Draft("fee", fee.description, ONE, amount, steps=[step, part])
+    return _Draft(
+        "fee", fee.description, ONE, amount, steps=[step, part], discount_percent=fee.discount_percent
+    )
 
 
 def _commitment_drafts(period: PeriodInput, drafts: Sequence[_Draft]) -> list[_Draft]:
@@ -188,7 +203,9 @@ def _commitment_drafts(period: PeriodInput, drafts: Sequence[_Draft]) -> list[_D
         return []
     share = period.commitment_share
     committed = period.commitment if share is None else prorate(period.commitment, share)
-    spent = sum((draft.amount for draft in drafts if draft.kind != "correction"), ZERO)
+    spent = period.spent_elsewhere + sum(
+        (draft.amount for draft in drafts if draft.kind != "correction"), ZERO
+    )
     if spent >= committed:
         return []
     text = f"Committed {shown(committed)}, used {shown(spent)}"
@@ -199,6 +216,7 @@ def _commitment_drafts(period: PeriodInput, drafts: Sequence[_Draft]) -> list[_D
 def _discount(draft: _Draft, percent: Decimal | None) -> None:
     """Take the subscription's discount off a line: a percentage of each line is exactly its part of the
     whole."""
+    percent = percent if draft.discount_percent is None else draft.discount_percent
     if not percent:
         return
     kept = (HUNDRED - percent) / HUNDRED
@@ -213,7 +231,7 @@ def _floor_outcome(period: PeriodInput, drafts: Sequence[_Draft]) -> FloorOutcom
     if period.margin_floor is None:
         return None
     rate, on_breach = period.margin_floor
-    lines_sum = sum((draft.amount for draft in drafts), ZERO)
+    lines_sum = period.billed_elsewhere + sum((draft.amount for draft in drafts), ZERO)
     revenue = kept_amount(lines_sum + period.credit_revenue)
     required = kept_amount(period.cost_total / (ONE - rate))
     shortfall = max(ZERO, required - revenue)

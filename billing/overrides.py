@@ -1,0 +1,79 @@
+"""A subscription's own terms, laid over its plan's: always for whole periods, dated by the first one they hold for."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from billing.ledger import lock_customer
+from billing.models import Subscription, SubscriptionOverride
+from core.periods import Period
+from core.problems import Conflict
+from pricing.plan_terms import PlanTerms
+
+
+def overrides_in(subscription: Subscription, period: Period) -> dict[str, Any]:
+    """The overrides that hold for the period, as JSON; empty where the plan's terms hold alone."""
+    rows = SubscriptionOverride.objects.filter(
+        customer_id=subscription.customer_id, subscription_id=subscription.id, starts_at__lte=period.start
+    )
+    last = rows.order_by("-starts_at").first()
+    return {} if last is None else dict(last.overrides)
+
+
+def planned_overrides(subscription: Subscription) -> dict[str, Any] | None:
+    """The overrides that begin with the next period; ``None`` where nothing is planned."""
+    rows = SubscriptionOverride.objects.filter(
+        customer_id=subscription.customer_id,
+        subscription_id=subscription.id,
+        starts_at__gt=subscription.period_start,
+    )
+    planned = rows.order_by("starts_at").first()
+    return None if planned is None else dict(planned.overrides)
+
+
+def own_terms(terms: PlanTerms, subscription: Subscription, period: Period) -> PlanTerms:
+    """The plan's terms with the subscription's own of that period laid over them."""
+    given = PlanTerms.overrides(overrides_in(subscription, period))
+    return replace(terms, **given) if given else terms
+
+
+@transaction.atomic
+def set_overrides(
+    subscription: Subscription, overrides: dict[str, Any], *, next_period: bool, now: datetime
+) -> None:
+    """Replace all of the subscription's own terms, for the open period as a whole or from the next one on.
+
+    A change planned before for later is replaced. Raises ``Conflict`` when the subscription has ended, or ends before a
+    next period begins.
+    """
+    lock_customer(subscription.customer_id)
+    subscription.refresh_from_db()
+    if subscription.closed_at is not None:
+        raise Conflict("The subscription has ended.")
+    ends = subscription.ends_at
+    if next_period and ends is not None and ends <= subscription.period_end:
+        raise Conflict("The subscription ends with this period: there is no next one.")
+    starts_at = subscription.period_end if next_period else subscription.period_start
+    rows = SubscriptionOverride.objects.filter(
+        customer_id=subscription.customer_id, subscription_id=subscription.id, starts_at__gte=starts_at
+    )
+    rows.delete()
+    note_overrides(subscription, overrides, starts_at=starts_at, now=now)
+    if not next_period:
+        subscription.overrides = overrides
+        subscription.save(update_fields=["overrides"])
+
+
+def note_overrides(
+    subscription: Subscription, overrides: dict[str, Any], *, starts_at: datetime, now: datetime
+) -> None:
+    """Write down what holds from a period's start on. The caller holds the customer's lock."""
+    SubscriptionOverride.objects.create(
+        customer_id=subscription.customer_id,
+        subscription_id=subscription.id,
+        starts_at=starts_at,
+        overrides=overrides,
+        created_at=now,
+    )
