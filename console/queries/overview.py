@@ -11,13 +11,22 @@ from core.money import CONTEXT, ZERO
 
 BELOW_MAX = 50
 
-# The floor in force for a customer: of its plan, or of its own contract, which goes over the plan's.
-FLOOR = """
-    SELECT max(coalesce(s.overrides->'margin_floor'->>'rate', v.terms->'margin_floor'->>'rate')::numeric) AS rate
-    FROM billing_subscriptionsegment g
-    JOIN billing_subscription s ON s.customer_id = g.customer_id AND s.id = g.subscription_id
-    JOIN pricing_planversion v ON v.id = g.plan_version_id
-    WHERE g.customer_id = d.customer_id AND g.starts_at <= %s AND (g.ends_at IS NULL OR g.ends_at > %s)
+# Each customer's figures beside the floor in force: its plan's, or its own contract's, which goes over the plan's.
+MARGINS = """
+    WITH plan_floor AS MATERIALIZED (
+        SELECT id, (terms->'margin_floor'->>'rate')::numeric AS rate FROM pricing_planversion
+    ), floor AS (
+        SELECT g.customer_id, max(coalesce((s.overrides->'margin_floor'->>'rate')::numeric, v.rate)) AS rate
+        FROM billing_subscriptionsegment g
+        JOIN billing_subscription s ON s.customer_id = g.customer_id AND s.id = g.subscription_id
+        JOIN plan_floor v ON v.id = g.plan_version_id
+        WHERE g.starts_at <= %s AND (g.ends_at IS NULL OR g.ends_at > %s) GROUP BY g.customer_id
+    ), margin AS MATERIALIZED (
+        SELECT d.*, f.rate, d.cost / (1 - f.rate) - d.revenue AS missing FROM (
+            SELECT customer_id, sum(revenue) AS revenue, sum(cost) AS cost, sum(events) AS events
+            FROM billing_customerday WHERE day >= %s AND day <= %s AND currency = %s GROUP BY customer_id
+        ) d JOIN floor f ON f.customer_id = d.customer_id WHERE f.rate < 1
+    )
 """
 
 
@@ -49,22 +58,23 @@ class BelowFloor:
     """A customer whose margin lies under its floor; ``missing`` is the money that would lift it there."""
 
     customer_id: int
-    key: str
     name: str
     earned: Earned
     floor: Decimal
-
-    @property
-    def missing(self) -> Decimal:
-        return CONTEXT.divide(self.earned.cost, 1 - self.floor) - self.earned.revenue
+    missing: Decimal
 
 
 @dataclass(frozen=True)
 class Floors:
-    """Who is below a floor, and the floors of all customers weighted by their revenue."""
+    """Who is below a floor, the costliest first and at most so many, how many there are, and what they miss together.
 
-    below: tuple[BelowFloor, ...]
-    weighted: Decimal | None
+    ``weighted`` is the floor of all customers that have one, by their revenue.
+    """
+
+    below: tuple[BelowFloor, ...] = ()
+    count: int = 0
+    missing: Decimal = ZERO
+    weighted: Decimal | None = None
 
 
 def earned_days(currency: str, first: date, last: date) -> list[EarnedDay]:
@@ -92,27 +102,32 @@ def together(days: Sequence[EarnedDay]) -> Earned:
 
 
 def floors(currency: str, first: date, last: date, now: datetime) -> Floors:
-    """Customers with a floor whose margin over the days lies under it, the costliest first."""
+    """How the customers stand to their floors over the days."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""
-            SELECT d.customer_id, c.key, c.name, d.revenue, d.cost, d.events, f.rate FROM (
-                SELECT customer_id, sum(revenue) AS revenue, sum(cost) AS cost, sum(events) AS events
-                FROM billing_customerday WHERE day >= %s AND day <= %s AND currency = %s GROUP BY customer_id
-            ) d
-            JOIN customers_customer c ON c.id = d.customer_id
-            JOIN LATERAL ({FLOOR}) f ON f.rate IS NOT NULL
+            f"""{MARGINS}
+            SELECT t.count, t.missing, t.floor, b.* FROM (
+                SELECT count(*) FILTER (WHERE missing > 0) AS count,
+                       coalesce(sum(missing) FILTER (WHERE missing > 0), 0) AS missing,
+                       sum(revenue * rate) / nullif(sum(revenue), 0) AS floor
+                FROM margin
+            ) t
+            LEFT JOIN LATERAL (
+                SELECT m.customer_id, c.name, m.revenue, m.cost, m.events, m.rate, m.missing
+                FROM margin m JOIN customers_customer c ON c.id = m.customer_id
+                WHERE m.missing > 0 ORDER BY m.missing DESC, m.customer_id LIMIT %s
+            ) b ON true
             """,
-            [first, last, currency, now, now],
+            [now, now, first, last, currency, BELOW_MAX],
         )
-        rows = [
-            BelowFloor(row[0], row[1], row[2], Earned(row[3], row[4], int(row[5])), row[6])
-            for row in cursor.fetchall()
-        ]
-    revenue = sum((row.earned.revenue for row in rows), ZERO)
-    due = sum((row.earned.revenue * row.floor for row in rows), ZERO)
-    below = sorted((row for row in rows if row.missing > 0), key=lambda row: (-row.missing, row.customer_id))
-    return Floors(tuple(below[:BELOW_MAX]), CONTEXT.divide(due, revenue) if revenue > 0 else None)
+        rows = cursor.fetchall()
+    count, missing, weighted = rows[0][:3]
+    below = (
+        BelowFloor(customer_id, name, Earned(revenue, cost, int(events)), rate, short)
+        for _, _, _, customer_id, name, revenue, cost, events, rate, short in rows
+        if customer_id is not None
+    )
+    return Floors(tuple(below), count, missing, weighted)
 
 
 def currencies() -> list[str]:

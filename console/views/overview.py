@@ -44,7 +44,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     total = together(days)
     before = together(earned_days(currency, first - timedelta(days=count), first - timedelta(days=1)))
     comparable = currency == COST_CURRENCY
-    floor = floors(currency, first, last, now) if comparable else Floors((), None)
+    floor = floors(currency, first, last, now) if comparable else Floors()
     context = {
         "now": now,
         "currency": currency,
@@ -55,7 +55,6 @@ def overview(request: HttpRequest) -> HttpResponse:
         "before": before,
         "floor": floor,
         "comparable": comparable,
-        "missing": sum((row.missing for row in floor.below), Decimal(0)),
         "money_chart": money_chart(days, currency) if total.events or total.revenue else None,
         "margin_chart": margin_chart(days, floor.weighted) if comparable and total.revenue else None,
         "unpriced": unpriced_count(),

@@ -14,6 +14,7 @@ from metering.usage import CALLS
 
 OWN_STATISTICS = UUID(int=0)
 NAMELESS = "not named"
+DAYS_SIDE_BY_SIDE = 100
 # What calls are counted by, and what the customer calls it.
 DIMENSIONS: Mapping[str, str] = {
     "model": "Model",
@@ -43,6 +44,18 @@ class Window:
     @property
     def days(self) -> list[date]:
         return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+
+    @property
+    def steps(self) -> list[date]:
+        """First days of what a chart shows side by side: the days themselves, or weeks where there are many."""
+        return sorted({self.step_of(day) for day in self.days})
+
+    @property
+    def by_weeks(self) -> bool:
+        return (self.last - self.first).days >= DAYS_SIDE_BY_SIDE
+
+    def step_of(self, day: date) -> date:
+        return max(self.first, day - timedelta(days=day.weekday())) if self.by_weeks else day
 
     @property
     def before(self) -> "Window":

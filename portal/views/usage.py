@@ -13,7 +13,7 @@ from django.urls import reverse
 from core.money import CONTEXT, ZERO
 from core.pages import charts
 from core.pages.figures import axis_money, compact, money_text
-from core.pages.hues import Hue, hues_of
+from core.pages.hues import OTHER, Hue, hues_of
 from core.pages.spreadsheet import csv_response
 from core.pages.tables import address, chips_for, day_of, wants_csv
 from core.pages.times import day, local_day, short_day
@@ -79,7 +79,9 @@ def usage(request: HttpRequest, visit: Visit) -> HttpResponseBase:
     earlier = totals_by_name(usage_by(visit.customer.id, window.before, by, only=only))
     label = labeler(unit, visit.customer.currency)
     axis = axis_labeler(unit, visit.customer.currency)
-    chart = day_chart(f"{SHOWN[unit]} by day and {DIMENSIONS[by].lower()}", slices, window, unit, label, axis)
+    step = "week" if window.by_weeks else "day"
+    title = f"{SHOWN[unit]} by {step} and {DIMENSIONS[by].lower()}"
+    chart = day_chart(title, slices, window, unit, label, axis)
     context = {
         "visit": visit,
         "window": window,
@@ -140,15 +142,18 @@ def day_chart(
     label: charts.Label,
     axis: charts.Label | None = None,
 ) -> charts.BarChart:
-    by_day: dict[date, dict[str, Decimal]] = {}
+    by_step: dict[date, dict[str, Decimal]] = {step: {} for step in window.steps}
     for item in slices:
-        by_day.setdefault(item.day, {})[item.name] = item.used.of(unit)
+        step = by_step[window.step_of(item.day)]
+        step[item.name] = step.get(item.name, ZERO) + item.used.of(unit)
+    prefix = "week from " if window.by_weeks else ""
+    steps = list(by_step)
     return charts.stacked_bars(
         title=title,
-        columns=[(short_day(value), day(value), by_day.get(value, {})) for value in window.days],
+        columns=[(short_day(step), f"{prefix}{day(step)}", by_step[step]) for step in steps],
         label=label,
         axis=axis,
-        href=lambda n: f"{reverse('portal:calls')}?day={window.days[n].isoformat()}",
+        href=lambda n: f"{reverse('portal:calls')}?day={steps[n].isoformat()}",
     )
 
 
@@ -182,17 +187,17 @@ def explorer_data(
     kept = {series.name for series in chart.series}
     by_name: dict[str, dict[date, Decimal]] = {}
     for item in slices:
-        name = item.name if item.name in kept else "Other"
-        days = by_name.setdefault(name, {})
-        days[item.day] = days.get(item.day, ZERO) + item.used.of(unit)
+        sums = by_name.setdefault(item.name if item.name in kept else OTHER, {})
+        step = window.step_of(item.day)
+        sums[step] = sums.get(step, ZERO) + item.used.of(unit)
     return {
-        "days": [value.isoformat() for value in window.days],
+        "days": [step.isoformat() for step in window.steps],
         "series": [
             {
                 "name": series.name,
                 "hue": series.hue.number or 0,
                 "tone": series.hue.tone,
-                "values": [str(by_name.get(series.name, {}).get(value, 0)) for value in window.days],
+                "values": [str(by_name.get(series.name, {}).get(step, 0)) for step in window.steps],
             }
             for series in chart.series
         ],

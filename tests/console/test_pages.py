@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from billing.models import Invoice
+from billing.models import CustomerDay, Invoice
 from core.clock import now as present
 from core.ids import public_id
 from core.models import DueWork
@@ -96,7 +96,7 @@ class TestOverview:
         assert "you earned <strong>$" in page and "and kept <strong>" in page
 
     def test_events_without_a_price_are_told(self, operator: Client) -> None:
-        assert "have no price yet" in text_of(operator, "/console/")
+        assert "no price yet" in text_of(operator, "/console/")
         assert "unheard-of-9b" in text_of(operator, "/console/prices/unpriced")
 
     def test_parked_work_is_told(self, operator: Client) -> None:
@@ -238,3 +238,15 @@ class TestEvents:
         rows = rows_of(operator, "/console/events?customer=acme&format=csv")
         total = sum(Decimal(row[-1]) for row in rows[1:])
         assert total == sum(Event.objects.filter(customer_id=acme.customer.id).values_list("cost", flat=True))
+
+
+class TestFloors:
+    def test_customers_below_their_floor_are_named_with_what_is_missing(
+        self, operator: Client, acme: Company
+    ) -> None:
+        CustomerDay.objects.filter(customer_id=acme.customer.id).update(revenue=Decimal(6), cost=Decimal(6))
+        days = CustomerDay.objects.filter(customer_id=acme.customer.id, day__lte=present().date())
+        missing = min(days.count(), 30) * Decimal(4)  # a floor of 40 % asks for 10 on a cost of 6
+        page = text_of(operator, "/console/")
+        assert "1 customer runs below the floor" in page
+        assert f"${missing:.2f} short" in page

@@ -66,6 +66,12 @@ class TestUsage:
     def test_odd_questions_get_the_usual_page(self, visitor: Client, query: str) -> None:
         assert visitor.get(f"/portal/usage?{query}").status_code == 200
 
+    def test_a_year_is_shown_by_weeks_that_add_up_to_the_days(self, visitor: Client, acme: Company) -> None:
+        page = text_of(visitor, "/portal/usage", days="365", unit="calls")
+        calls = Event.objects.filter(customer_id=acme.customer.id).count()
+        assert "by week and model" in page and "week from" in page
+        assert f">{calls}</td>" in page.partition("<tfoot>")[2]
+
     def test_nothing_used_teaches_what_to_do(self, visitor: Client) -> None:
         page = text_of(visitor, "/portal/usage", **{"from": "2020-01-01", "to": "2020-01-02"})
         assert "No calls in these days" in page
