@@ -17,7 +17,7 @@ from billing.burning import CreditBurner
 from billing.drafts import CORRECTION_DUE
 from billing.ledger import lock_customer
 from billing.margins import days_are_stale
-from billing.models import LatePeriod, RatingPosition
+from billing.models import LatePeriod, RatingPosition, Subscription
 from billing.periods import ClosedPeriods, close_due_periods
 from billing.statement import bucket_usage
 from billing.terms import MeteredCharge, Stretch, stretches_of
@@ -45,6 +45,12 @@ def rate_pending(customer_id: int, *, now: datetime, limit: int | None = None) -
         rated += batch
         if batch < BATCH_EVENTS or (limit is not None and rated >= limit):
             return rated
+
+
+def is_behind(customer_id: int, *, now: datetime) -> bool:
+    """Whether the customer has events to rate or a period to close."""
+    over = Subscription.objects.filter(customer_id=customer_id, closed_at=None, period_end__lte=now)
+    return events_waiting(customer_id) > 0 or over.exists()
 
 
 @exact

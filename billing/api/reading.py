@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework.request import Request
 
-from billing.rating import rate_pending
+from billing.rating import is_behind, rate_pending
 from core import limits, texts
 from core.fields import Fields
 from core.http.credentials import Credential
@@ -18,7 +18,8 @@ from customers.models import Customer
 
 def catch_up(customer_id: int, now: datetime) -> None:
     """Rate what is stored, so that whoever has just sent usage reads it; a long backlog only in part."""
-    rate_pending(customer_id, now=now, limit=limits.CATCH_UP_EVENTS)
+    if is_behind(customer_id, now=now):
+        rate_pending(customer_id, now=now, limit=limits.CATCH_UP_EVENTS)
 
 
 def customer_named(key: str, credential: Credential) -> Customer:

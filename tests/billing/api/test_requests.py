@@ -164,3 +164,9 @@ def test_the_clock_is_a_sandboxs_alone(book: Diary, settings: Any) -> None:
     settings.SANDBOX = False
     assert book.api.get("/v1/sandbox/clock").status_code == 404
     assert book.api.post("/v1/sandbox/clock", {"now": "2028-01-01T00:00:00Z"}).status_code == 404
+
+
+def test_a_message_that_stripe_did_not_sign_is_refused(book: Diary) -> None:
+    answer = book.api.post("/v1/stripe/webhook", {"id": "evt_1"})
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+    assert book.api.get("/v1/stripe/webhook").status_code == 405
