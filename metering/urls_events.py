@@ -4,8 +4,10 @@ from django.urls import path
 
 from metering.events_api import EventsView
 from metering.litellm_api import LiteLLMView
+from metering.traces_api import TracesView
 
 urlpatterns = [
     path("v1/events", EventsView.as_view(), name="events"),
     path("v1/litellm", LiteLLMView.as_view(), name="litellm"),
+    path("v1/traces", TracesView.as_view(), name="traces"),
 ]
