@@ -1,0 +1,120 @@
+"""A month of one customer, lived through by the production code: usage, rating, closing, finalizing, Stripe, payment.
+
+Every step may be repeated: what a process that died left is done by the next one that lives through the same month.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+from django.db import connection
+
+from billing import tasks
+from billing.invoices import void_invoice
+from billing.models import Invoice, StripeObject
+from billing.stripe.client import stripe_client
+from billing.stripe.webhook import receive
+from core import clock
+from core.models import DueWork
+from core.sandbox import set_clock
+from core.tasks import sweep
+from customers.models import Customer
+from metering.events import store_events
+from pricing.burn_tables import create_table
+from pricing.models import BurnTable
+from tests.billing.world import START, a_customer, a_meter, a_plan, call, subscribe
+
+CLOSED = datetime(2026, 2, 1, 2, tzinfo=UTC)
+EVENTS = 60
+GRANTED = 900
+TAX = Fraction(19, 100)
+SWEEPS_MAX = 20
+# More than a lease, so that the work of a process that died is free again.
+BETWEEN_SWEEPS = timedelta(minutes=6)
+CHARGES = [
+    {"key": "tokens", "meter": "output", "model": "per_unit", "unit_price": "0.0013"},
+    {"key": "overage", "model": "credits", "burn_table": "standard", "unit_price": "0.017"},
+]
+RATES = [{"id": "out", "match": {"token_kind": "output"}, "credits": "1", "per": "10"}]
+
+
+def output_of(n: int) -> int:
+    return 100 + 7 * n
+
+
+def half_away(cents: Fraction) -> int:
+    return int(cents + Fraction(1, 2))
+
+
+def expected_lines(times: int = 1) -> list[int]:
+    """The amounts of the period's invoice in cents, added up without the product. ``times``: as many events over."""
+    tokens = times * sum(output_of(n) for n in range(EVENTS))
+    overage = max(Fraction(0), Fraction(tokens, 10) - GRANTED)
+    return [half_away(tokens * Fraction(13, 100)), half_away(overage * Fraction(17, 10)), 4900]
+
+
+def expected_total() -> int:
+    net = sum(expected_lines())
+    return net + half_away(net * TAX)
+
+
+def a_subscriber(key: str) -> Customer:
+    """A customer on the month's plan, which is made with the first of them."""
+    if not BurnTable.objects.filter(key="standard").exists():
+        a_meter("output", "usage.output")
+        create_table("standard", "Standard", RATES, now=START, effective_at=START)
+        terms = {"fee": "49.00", "fee_timing": "arrears", "credit_grants": [{"amount": str(GRANTED)}]}
+        a_plan(CHARGES, **terms)
+    from pricing.models import PlanVersion
+
+    customer = a_customer(key, tax_rate="0.19", tax_name="VAT", email=f"billing@{key}.example")
+    subscribe(customer, PlanVersion.objects.get(plan__key="pro"))
+    return customer
+
+
+def events_of(customer: str) -> list:
+    return [
+        call(f"e{n}", START + timedelta(hours=3 * n), customer, usage={"output": output_of(n)})
+        for n in range(EVENTS)
+    ]
+
+
+def run_what_is_due(start: datetime) -> None:
+    """Sweep, at times far enough apart for leases and pauses to be over, until nothing is due within a day."""
+    now = start
+    for _ in range(SWEEPS_MAX):
+        set_clock(now)
+        sweep()
+        soon = DueWork.objects.filter(parked_at=None, due_at__lte=now + timedelta(days=1))
+        if not soon.exists():
+            return
+        now += BETWEEN_SWEEPS
+    raise AssertionError(f"Still due: {list(soon.values())}")
+
+
+def pay(theirs: str) -> None:
+    """The customer pays, and Stripe tells us so."""
+    invoices = stripe_client().v1.invoices
+    if invoices.retrieve(theirs).status == "open":
+        invoices.pay(theirs, {"paid_out_of_band": True})
+    event = {"id": f"evt_{theirs}", "type": "invoice.paid", "data": {"object": {"id": theirs}}}
+    receive(json.dumps(event).encode(), now=clock.now())
+
+
+def live_through(key: str, *, ending: str = "paid", start: datetime = CLOSED) -> Invoice:
+    """From the first event to the invoice ``paid`` or ``void`` here and at Stripe."""
+    customer = Customer.objects.get(key=key)
+    events = events_of(key)
+    set_clock(START + timedelta(days=20))
+    for batch in (events[:25], events[25:]):
+        store_events(batch, now=clock.now())
+    tasks.sweep_rating()
+    run_what_is_due(start)
+    invoice = Invoice.objects.get(customer=customer)
+    if ending == "void":
+        void_invoice(customer.id, invoice.id, now=clock.now())
+    elif ending == "paid":
+        pay(StripeObject.objects.get(customer=customer, kind="invoice").theirs)
+    run_what_is_due(clock.now() + BETWEEN_SWEEPS)
+    connection.close()
+    return Invoice.objects.get(customer=customer)
