@@ -12,7 +12,6 @@ from pricing.plans import (
     add_version,
     create_plan,
     diff_terms,
-    hand_over_meters,
     publish_version,
     read_terms,
     retire_version,
@@ -43,10 +42,10 @@ PRO = {
 
 
 @pytest.fixture
-def meters() -> set[str]:
-    """The meters there are, as this room is told."""
+def meters(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The meters there are, as this room is told; afterwards it is told the truth again."""
     known = {"output_tokens"}
-    hand_over_meters(lambda keys: known & set(keys))
+    monkeypatch.setattr("pricing.plans._known_meters", lambda keys: known & set(keys))
     return known
 
 
@@ -193,9 +192,6 @@ def test_two_versions_differ_field_by_field() -> None:
 class TestTheApi:
     @pytest.fixture
     def with_meter(self, operator_api: Any) -> Any:
-        from metering.meters import known_meter_keys
-
-        hand_over_meters(known_meter_keys)
         meter = {
             "key": "output_tokens",
             "event_type": "llm.call",
@@ -222,7 +218,6 @@ class TestTheApi:
         assert numbers == [2]
 
     def test_a_plan_that_names_no_known_meter_stays_a_draft(self, operator_api: Any) -> None:
-        hand_over_meters(lambda keys: set())
         operator_api.post("/v1/plans", PRO)
         refused = operator_api.post("/v1/plans/pro/versions/1/publish")
         assert refused.status_code == 422
