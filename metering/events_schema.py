@@ -59,7 +59,7 @@ _BATCH = {"type": "array", "maxItems": 1000, "items": EVENT}
 _EITHER = {
     "oneOf": [EVENT, _BATCH, {"type": "object", "required": ["events"], "properties": {"events": _BATCH}}]
 }
-_CLOUD_EVENT = {
+CLOUD_EVENT = {
     "type": "object",
     "required": ["specversion", "id", "source", "type"],
     "properties": dict.fromkeys(("specversion", "id", "source", "type", "time", "subject"), _TEXT)
@@ -68,8 +68,8 @@ _CLOUD_EVENT = {
 BODIES = {
     "application/json": _EITHER,
     "application/x-ndjson": {"type": "string", "description": "One event a line."},
-    "application/cloudevents+json": _CLOUD_EVENT,
-    "application/cloudevents-batch+json": {"type": "array", "items": _CLOUD_EVENT},
+    "application/cloudevents+json": CLOUD_EVENT,
+    "application/cloudevents-batch+json": {"type": "array", "items": CLOUD_EVENT},
 }
 
 _COUNT = {"type": "integer", "minimum": 0}

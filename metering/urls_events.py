@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from metering.compatible_api import CompatibleBatchView, CompatibleEventsView
 from metering.events_api import EventsView
 from metering.litellm_api import LiteLLMView
 from metering.traces_api import TracesView
@@ -10,4 +11,6 @@ urlpatterns = [
     path("v1/events", EventsView.as_view(), name="events"),
     path("v1/litellm", LiteLLMView.as_view(), name="litellm"),
     path("v1/traces", TracesView.as_view(), name="traces"),
+    path("api/v1/events", CompatibleEventsView.as_view(), name="compatible-events"),
+    path("api/v1/events/batch", CompatibleBatchView.as_view(), name="compatible-batch"),
 ]
