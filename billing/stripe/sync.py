@@ -45,6 +45,8 @@ def sync_invoice(work: Work, now: datetime) -> datetime | None:
         return None
     if invoice.status == Invoice.Status.DRAFT or (link is not None and link.state in ("finalized", "paid")):
         return None
+    if invoice.paid_minor and link is None:
+        return None  # paid by other means before it was sent: Stripe would ask for the money again
     if invoice.due_minor < least_charge_minor(invoice.currency):
         return None  # Stripe would call it paid and ask for the amount another time
     try:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.test import Client
 
+from billing.invoices import record_payment
 from billing.models import Invoice, InvoiceLine, StripeCall, StripeObject
 from billing.stripe import client as stripe_client_module
 from billing.stripe.double.stripe_double import StripeDouble
@@ -103,3 +104,14 @@ def test_a_webhook_marks_it_paid_once_however_often_it_comes(double):
     assert (invoice.status, invoice.paid_minor) == ("paid", invoice.due_minor)
     assert InboxMessage.objects.get().handled_at is not None
     assert breaches() == []
+
+
+def test_what_was_paid_by_bank_transfer_is_not_asked_for_again(double):
+    invoice = an_invoice()
+    record_payment(
+        invoice.customer_id, invoice.id, amount_minor=invoice.due_minor, reference="bank 17", now=LATER
+    )
+
+    run_due(LATER)
+
+    assert invoices_there(double) == []
