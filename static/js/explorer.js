@@ -11,7 +11,8 @@
   const money = data.currency ? { style: "currency", currency: data.currency } : {};
   const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1, ...money });
   const full = new Intl.NumberFormat("en-US", data.currency ? money : { maximumFractionDigits: 2 });
-  const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+  const month = new Intl.DateTimeFormat("en-US", { month: "short", timeZone: "UTC" });
+  const day = (text) => `${Number(text.slice(8))} ${month.format(new Date(text))}`;
   let chart = null;
 
   const draw = () => {
@@ -30,7 +31,7 @@
       dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl" }, { type: "slider", height: 18, bottom: 4, borderColor: token("--rule"),
         textStyle: type, fillerColor: token("--accent-paper"), handleStyle: { color: token("--accent") }, showDetail: false,
         brushSelect: false, dataBackground: { lineStyle: { color: token("--rule-strong") }, areaStyle: { color: token("--rule") } } }],
-      xAxis: { type: "category", data: data.days.map((text) => day.format(new Date(text))), axisLine: { lineStyle: { color: token("--rule-strong") } },
+      xAxis: { type: "category", data: data.days.map(day), axisLine: { lineStyle: { color: token("--rule-strong") } },
         axisTick: { show: false }, axisLabel: type },
       yAxis: { type: "value", splitLine: { lineStyle: { color: token("--rule") } }, axisLabel: { ...type, formatter: (value) => short.format(value) } },
       series: data.series.map((series) => ({
