@@ -1,6 +1,7 @@
 """Burning credits for events: what the burn table says is taken from grants in the published order, draw by draw."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -14,22 +15,29 @@ from metering.event_paths import text_reader
 from metering.stored_event import StoredEvent, mark_unpriced
 from metering.usage import Sums
 from pricing.burn_rates import BurnFacts
-from pricing.burn_tables import BurnHistory, Unlisted, burn, facts_of
+from pricing.burn_tables import Burn, BurnHistory, Unlisted, burn, facts_of
 from pricing.models import BurnTable, BurnTableVersion
+
+BURN = "credits.burn"
 
 
 class CreditBurner:
-    """Draws for a run of events of one customer. The caller holds the customer's lock until ``write`` is committed."""
+    """Draws for a run of events of one customer. The caller holds the customer's lock until ``write`` is committed.
 
-    def __init__(self, customer_id: int) -> None:
+    ``kind`` and ``cause`` name the ledger's transaction: together with the events they are unique.
+    """
+
+    def __init__(self, customer_id: int, *, kind: str = BURN, cause: str = "") -> None:
         self.customer_id = customer_id
+        self.kind = kind
+        self.cause = cause
         self.grants = open_grants(customer_id)
         self.draws: list[Draw] = []
         self.unlisted: list[tuple[str, str]] = []
         self.touched: dict[UUID, CreditGrant] = {}
         self._histories: dict[str, BurnHistory] = {}
 
-    def _version(self, table: str | None, at: datetime) -> BurnTableVersion | None:
+    def version_of(self, table: str | None, at: datetime) -> BurnTableVersion | None:
         if table is None:
             return None
         if table not in self._histories:
@@ -41,7 +49,7 @@ class CreditBurner:
 
         ``calls`` gains the credits and the money at which they were granted. ``None`` where no table applies.
         """
-        version = self._version(table, event.occurred_at)
+        version = self.version_of(table, event.occurred_at)
         if version is None:
             return None
         try:
@@ -50,6 +58,13 @@ class CreditBurner:
             # No rate names it: it burns nothing, and shows as an event that waits for a rate.
             self.unlisted.append((event.event_id, event.source))
             return None
+
+        return self.take(event, version.id, burns, calls)
+
+    def take(
+        self, event: StoredEvent, version_id: int, burns: Sequence[Burn], calls: Sums
+    ) -> tuple[Decimal, Decimal]:
+        """Draw what the event burns from the grants in their order; (credits, of these covered by grants)."""
 
         def matches(applies_to: dict[str, list[str]]) -> bool:
             return all(text_reader(path)(event) in values for path, values in applies_to.items())
@@ -60,7 +75,7 @@ class CreditBurner:
             for drawn in cover(burnt.credits, applicable(self.grants, event.occurred_at, matches)):
                 part = burnt.quantity * drawn.credits / burnt.credits
                 self._note(
-                    event, version.id, burnt.row_id, burnt.token_kind, part, drawn.grant, drawn.credits
+                    event, version_id, burnt.row_id, burnt.token_kind, part, drawn.grant, drawn.credits
                 )
                 if drawn.grant is not None:
                     covered += drawn.credits
@@ -109,9 +124,9 @@ class CreditBurner:
         entries = [Entry(account, CREDIT, -credits) for account, credits in sorted(taken.items())]
         entries.append(Entry("burnt", CREDIT, sum(taken.values(), ZERO)))
         first, last = self.draws[0], self.draws[-1]
-        reference = f"{first.seq}:{first.n}-{last.seq}:{last.n}"
+        reference = f"{self.cause}{first.seq}:{first.n}-{last.seq}:{last.n}"
         transaction_id = post(
-            self.customer_id, "credits.burn", reference, entries, occurred_at=last.occurred_at, now=now
+            self.customer_id, self.kind, reference, entries, occurred_at=last.occurred_at, now=now
         )
         write_draws(self.customer_id, self.draws, transaction_id, now=now)
         for grant in sorted(self.touched.values(), key=lambda grant: grant.id):

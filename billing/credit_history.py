@@ -19,6 +19,7 @@ WORDS = {
     "credits.grant": "{credits} credits granted: {names}",
     "credits.burn": "{credits} credits burnt for usage",
     "credits.cover": "{credits} credits of {names} cover usage from before they were granted",
+    "credits.redraw": "Usage burnt again by a corrected burn table",
     "credits.expire": "{credits} credits of {names} expired",
     "credits.void": "{credits} credits of {names} taken back",
     "credits.rollover": "{credits} credits carried over into the next period: {names}",

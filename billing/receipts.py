@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from billing.models import CreditDraw, CreditGrant, Invoice, InvoiceLine, RatingPosition
+from billing.models import CreditGrant, Invoice, InvoiceLine, RatingPosition
+from billing.redraws import standing_draws
 from billing.terms import Stretch, stretches_of
 from core.ids import public_id
 from core.money import ZERO, exact, plain
@@ -119,29 +120,22 @@ def cost_parts_of(event: StoredEvent) -> tuple[CostPart, ...]:
 
 
 def _draws(customer_id: int, event: StoredEvent) -> tuple[DrawPart, ...]:
-    rows = list(
-        CreditDraw.objects.filter(
-            customer_id=customer_id, event_id=event.event_id, source=event.source
-        ).order_by("seq", "n", "id")
+    """The draws that stand: what a correction or a later grant took back is not part of how the event was rated."""
+    rows = [draw for draw in standing_draws(customer_id, seqs=[event.seq]) if draw.source == event.source]
+    grants = CreditGrant.objects.filter(
+        customer_id=customer_id, id__in=[row.grant_id for row in rows if row.grant_id]
     )
-    grants = {
-        grant.id: grant
-        for grant in CreditGrant.objects.filter(
-            customer_id=customer_id, id__in=[row.grant_id for row in rows]
-        )
-    }
-    versions = BurnTableVersion.objects.select_related("table").in_bulk(
-        [r.burn_table_version_id for r in rows]
-    )
+    names = {grant.id: grant.name or grant.key for grant in grants}
+    versions = BurnTableVersion.objects.select_related("table").in_bulk([row.version_id for row in rows])
     return tuple(
         DrawPart(
             row.token_kind,
             row.quantity,
             row.credits,
             public_id("grant", row.grant_id) if row.grant_id else None,
-            grants[row.grant_id].name or grants[row.grant_id].key if row.grant_id else "overage",
-            versions[row.burn_table_version_id].table.key,
-            versions[row.burn_table_version_id].number,
+            names[row.grant_id] if row.grant_id else "overage",
+            versions[row.version_id].table.key,
+            versions[row.version_id].number,
             row.burn_row,
         )
         for row in rows

@@ -9,21 +9,18 @@ from decimal import Decimal
 
 from django.db import connection, transaction
 
+from billing.differences import Differences, Side
 from billing.ledger import lock_customer
 from billing.margins import days_are_stale
-from billing.models import CreditDraw
-from billing.periods import CUSTOMER_SCOPE
-from billing.rating import RatingBatch, call_dimensions
-from billing.terms import MeteredCharge, Stretch
-from core.money import ZERO, exact
+from billing.rating import RatingBatch
+from billing.redraws import Tables, burns_of, standing_draws
+from core.money import exact
 from customers.models import Customer
 from metering.stored_event import StoredEvent, set_cost, unpriced_events
-from metering.usage import CALLS, BucketKey, Sums
-from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution
-from pricing.price_book import cost_of_usage, current_book
+from metering.usage import Sums
+from pricing.price_book import Cost, cost_of_usage, current_book
 
 BATCH_EVENTS = 1_000
-NOTHING = Usage()
 
 
 def customers_unpriced(limit: int) -> list[int]:
@@ -44,97 +41,59 @@ def price_again(customer_id: int, *, now: datetime) -> int:
     while True:
         with transaction.atomic():
             position = lock_customer(customer_id)
-            batch = RatingBatch(Customer.objects.get(id=customer_id), now)
             events = unpriced_events(customer_id, BATCH_EVENTS, older_than=book)
+            run = _Run(Customer.objects.get(id=customer_id), events, now)
             for event in events:
-                priced += _price_one(batch, event, book, rated=event.seq <= position.rated_seq)
-            batch.write()
+                priced += run.price(event, book, rated=event.seq <= position.rated_seq)
+            run.batch.write()
             if priced:
                 days_are_stale(customer_id, now=now)
         if len(events) < BATCH_EVENTS:
             return priced
 
 
-def _price_one(batch: RatingBatch, event: StoredEvent, book: int, *, rated: bool) -> int:
+def cost_now(event: StoredEvent) -> Cost:
+    """What the event costs by the present book, by the prices of its own time."""
     buckets = {bucket: Decimal(text) for bucket, text in event.usage.items()}
-    cost = cost_of_usage(event.provider, event.model, buckets, context=event.context, at=event.occurred_at)
-    fresh = event._replace(cost=cost.amount, unpriced=bool(cost.unpriced))
-    waiting = fresh.unpriced
-    if rated:
-        waiting |= _rate_difference(batch, event, fresh)
-    set_cost(batch.customer.id, fresh, rows=cost.rows, unpriced=waiting, book=book)
-    return 0 if waiting else 1
+    return cost_of_usage(event.provider, event.model, buckets, context=event.context, at=event.occurred_at)
 
 
-def _rate_difference(batch: RatingBatch, before: StoredEvent, after: StoredEvent) -> bool:
-    """Add what the new cost changes, and burn what no rate had named; whether a rate is still missing."""
-    more = after.cost - before.cost
-    calls = Sums(cost=more)
-    missing = False
-    for stretch in batch.stretches:
-        if not stretch.holds(after.occurred_at):
-            continue
-        batch.note_late(stretch, after.occurred_at)
-        hour = batch.closed.hour(after.occurred_at, stretch.subscription)
-        for metered in stretch.charges:
-            _charge_difference(batch, stretch, metered, before, after)
-        missing |= _burn_late(batch, stretch, after, calls)
-        own = Sums(cost=more, prepaid=calls.prepaid)
-        batch.gain(BucketKey(stretch.segment_id, CALLS, hour, ()), own)
-    batch.gain(
-        BucketKey(CUSTOMER_SCOPE, CALLS, batch.closed.hour(after.occurred_at), call_dimensions(after)), calls
-    )
-    return missing
+class _Run:
+    """A run of unpriced events of one customer."""
 
+    def __init__(self, customer: Customer, events: list[StoredEvent], now: datetime) -> None:
+        draws = standing_draws(customer.id, seqs=[event.seq for event in events])
+        self.batch = RatingBatch(customer, now)
+        self._drawn = {draw.seq for draw in draws}
+        self._after = burns_of(customer.id, draws)
+        self._tables = Tables(customer.id, self.batch.stretches)
+        before = Side(customer, burns_of(customer.id, draws), now)
+        self._differences = Differences(before, Side(customer, self._after, now), self.batch)
 
-def _charge_difference(
-    batch: RatingBatch, stretch: Stretch, metered: MeteredCharge, before: StoredEvent, after: StoredEvent
-) -> None:
-    charge = metered.charge
-    if (
-        charge.measures_credits
-        or charge.counts_in_order
-        or metered.meter is None
-        or not metered.meter.matches(after)
-    ):
-        return
-    hour = batch.closed.hour(after.occurred_at, stretch.subscription)
-    for (dimensions, quantity, old_cost), (_, _, new_cost) in zip(
-        metered.quantities(before), metered.quantities(after), strict=True
-    ):
-        old = _usage(metered, after, dict(dimensions), quantity, old_cost)
-        new = _usage(metered, after, dict(dimensions), quantity, new_cost)
-        gained = Sums(amount=new.amount - old.amount, cost=new.cost - old.cost, lift=new.lift - old.lift)
-        batch.gain(BucketKey(stretch.segment_id, charge.key, hour, dimensions), gained)
+    def price(self, event: StoredEvent, book: int, *, rated: bool) -> int:
+        """Note what one event costs by now, and count what that changes; 1 where nothing is missing any more."""
+        cost = cost_now(event)
+        fresh = event._replace(cost=cost.amount, unpriced=bool(cost.unpriced))
+        waiting = fresh.unpriced
+        if rated:
+            waiting |= self._burn_late(fresh)
+            self._differences.take(event, fresh)
+        set_cost(self.batch.customer.id, fresh, rows=cost.rows, unpriced=waiting, book=book)
+        return 0 if waiting else 1
 
-
-def _usage(
-    metered: MeteredCharge, event: StoredEvent, dimensions: dict[str, str], quantity: Decimal, cost: Decimal
-) -> Usage:
-    facts = EventFacts(quantity, cost, dimensions, metered.own_price(event), event.failed)
-    try:
-        return contribution(metered.charge, facts) or NOTHING
-    except UnpricedEvent:
-        return Usage(dimensions, quantity, 1, ZERO, cost)
-
-
-def _burn_late(batch: RatingBatch, stretch: Stretch, event: StoredEvent, calls: Sums) -> bool:
-    """Burn an event that no rate named before; whether none names it still."""
-    charge = next((metered.charge for metered in stretch.charges if metered.charge.measures_credits), None)
-    table = stretch.terms.burn_table if charge is None else charge.burn_table
-    if table is None or event.failed:
+    def _burn_late(self, event: StoredEvent) -> bool:
+        """Burn an event that no rate named before; whether none names it still."""
+        if event.seq in self._drawn:
+            return False
+        burns = self._tables.burns(event)
+        if burns is None:
+            return True
+        for version_id, ones in burns:
+            calls = Sums()
+            self.batch.burner.take(event, version_id, ones, calls)
+            self._note(event, version_id, calls)
         return False
-    identity = {"customer_id": batch.customer.id, "event_id": event.event_id, "source": event.source}
-    if CreditDraw.objects.filter(**identity).exists():
-        return False
-    batch.burner.unlisted.clear()
-    burnt = batch.burner.burn(event, table, calls)
-    if batch.burner.unlisted:
-        return True
-    if burnt is not None and charge is not None:
-        hour = batch.closed.hour(event.occurred_at, stretch.subscription)
-        facts = EventFacts(ZERO, event.cost, credits=burnt[0], credits_covered=burnt[1])
-        usage = contribution(charge, facts) or NOTHING
-        gained = Sums(1, usage.quantity, usage.amount, usage.cost, usage.lift, usage.credits, usage.covered)
-        batch.gain(BucketKey(stretch.segment_id, charge.key, hour, ()), gained)
-    return False
+
+    def _note(self, event: StoredEvent, version_id: int, calls: Sums) -> None:
+        burnt = self._after.by_event[event.source, event.event_id][self._tables.key_of(version_id)]
+        burnt.credits, burnt.covered, burnt.prepaid = calls.credits, calls.covered, calls.prepaid

@@ -16,6 +16,7 @@ from billing.margins import DAYS_DUE, refresh_days
 from billing.models import Subscription
 from billing.rating import customers_behind, rate_pending
 from billing.repricing import customers_unpriced, price_again
+from billing.rerating import APPLY_DUE, LOOK_DUE, apply_to, look_at
 from billing.subscriptions import PERIOD_ENDS, STARTS
 from core import clock
 from core.due_work import Handler, Work
@@ -113,6 +114,18 @@ def grant_has_expired(work: Work, now: datetime) -> datetime | None:
     return None
 
 
+def re_rating_looks(work: Work, now: datetime) -> datetime | None:
+    """A customer of a re-rating has not been looked at yet."""
+    look_at(work.customer_id, UUID(work.key), now=now)
+    return None
+
+
+def re_rating_applies(work: Work, now: datetime) -> datetime | None:
+    """A customer of a re-rating that is being applied has not been corrected yet."""
+    apply_to(work.customer_id, UUID(work.key), now=now)
+    return None
+
+
 HANDLERS: dict[str, Handler] = {
     STARTS: subscription_started,
     PERIOD_ENDS: period_ended,
@@ -120,4 +133,6 @@ HANDLERS: dict[str, Handler] = {
     FINALIZE_DUE: draft_is_due,
     CORRECTION_DUE: correction_is_due,
     EXPIRY_DUE: grant_has_expired,
+    LOOK_DUE: re_rating_looks,
+    APPLY_DUE: re_rating_applies,
 }

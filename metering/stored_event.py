@@ -78,6 +78,19 @@ def set_cost(
         )
 
 
+def answered_from_cache(customer_id: int, start: datetime, end: datetime) -> set[tuple[str, str]]:
+    """The (event id, source) of the events in ``[start, end)`` that a gateway's own cache answered: no price is asked for."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT event_id, source FROM metering_event
+            WHERE customer_id = %s AND occurred_at >= %s AND occurred_at < %s AND raw -> 'flags' ? 'cache_hit'
+            """,
+            [customer_id, start, end],
+        )
+        return {(event_id, source) for event_id, source in cursor.fetchall()}
+
+
 def event_by_id(customer_id: int, event_id: str, source: str | None = None) -> StoredEvent | None:
     """The customer's event with this id; the newest, where several sources have used the id and none is named."""
     if source is not None:

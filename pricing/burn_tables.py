@@ -65,14 +65,21 @@ def add_version(
     now: datetime,
     note: str = "",
     unlisted: str = BurnTableVersion.Unlisted.PENDING,
+    correction: bool = False,
 ) -> BurnTableVersion:
-    """Announce a new version. It never reaches into the past: what was burned stays as published.
+    """Announce a new version. What was burned stays as published.
 
-    Raises ``NotFound``, ``Invalid`` with every wrong field.
+    A ``correction`` may reach into the past, and says in its note why: events that come late burn by it, those burned
+    before only when they are rated again. Raises ``NotFound``, ``Invalid`` with every wrong field.
     """
     errors: list[FieldError] = []
-    if effective_at < now:
-        errors.append(FieldError("effective_at", "past", "Write a time that is still to come."))
+    if effective_at < now and not correction:
+        detail = "Write a time that is still to come; to put a mistake right, say correction: true."
+        errors.append(FieldError("effective_at", "past", detail))
+    if correction and not note.strip():
+        errors.append(
+            FieldError("note", "required", "Say what is corrected: customers read it in the history.")
+        )
     stored = _checked_version(rates, note, unlisted, errors)
     with transaction.atomic():
         table = BurnTable.objects.select_for_update().filter(key=key).first()

@@ -159,7 +159,8 @@ class BurnVersionsView(ApiView):
     @extend_schema(
         tags=["catalogue"],
         summary="Announce a new version",
-        description="It holds from effective_at on; what was burned before stays as it was published.",
+        description="It holds from effective_at on; what was burned before stays as it was published. With "
+        "`correction` it may reach into the past: see POST /v1/re-ratings.",
         operation_id="createBurnTableVersion",
         parameters=[IDEMPOTENCY_KEY],
         request=NewBurnVersionSchema,
@@ -174,12 +175,19 @@ class BurnVersionsView(ApiView):
         unlisted = fields.choice(
             "unlisted", BurnTableVersion.Unlisted.values, BurnTableVersion.Unlisted.PENDING
         )
+        correction = fields.flag("correction", False)
         rates = fields.raw("rates")
         fields.done()
 
         def act() -> Answer:
             version = add_version(
-                table_by_key(key).key, rates, effective_at=effective_at, now=at, note=note, unlisted=unlisted
+                table_by_key(key).key,
+                rates,
+                effective_at=effective_at,
+                now=at,
+                note=note,
+                unlisted=unlisted,
+                correction=correction,
             )
             return Answer(201, version_json(version))
 

@@ -70,19 +70,25 @@ def draws_equal_burns() -> Iterator[Breach]:
 def no_overage_beside_credits() -> Iterator[Breach]:
     """No draw without a grant where, at that moment of the order, a grant that applies had a balance.
 
-    Looked up for grants without conditions: what such a grant had left after the draw was available to it.
+    Looked up for grants without conditions, among the draws that stand: what such a grant had left after the draw was
+    available to it.
     """
     found = rows(
         """
-        WITH latest AS (
-            SELECT DISTINCT ON (customer_id, grant_id) customer_id, grant_id, seq, n FROM billing_creditdraw
-            WHERE grant_id IS NOT NULL AND credits > 0 ORDER BY customer_id, grant_id, seq DESC, n DESC)
-        SELECT d.customer_id, d.event_id, g.key FROM billing_creditdraw d
+        WITH standing AS (
+            SELECT customer_id, event_id, grant_id, seq, sum(credits) AS credits, min(occurred_at) AS occurred_at,
+                (array_agg(n ORDER BY recorded_at DESC, n DESC) FILTER (WHERE credits > 0))[1] AS n,
+                max(recorded_at) AS recorded_at
+            FROM billing_creditdraw GROUP BY customer_id, event_id, source, grant_id, seq HAVING sum(credits) > 0),
+        latest AS (
+            SELECT DISTINCT ON (customer_id, grant_id) customer_id, grant_id, seq, n FROM standing
+            WHERE grant_id IS NOT NULL ORDER BY customer_id, grant_id, seq DESC, n DESC)
+        SELECT d.customer_id, d.event_id, g.key FROM standing d
         JOIN latest l ON l.customer_id = d.customer_id AND (l.seq, l.n) > (d.seq, d.n)
         JOIN billing_creditgrant g ON g.customer_id = d.customer_id AND g.id = l.grant_id
             AND g.applies_to = '{}'::jsonb AND g.voided_at IS NULL AND g.created_at < d.recorded_at
             AND g.starts_at <= d.occurred_at AND (g.expires_at IS NULL OR g.expires_at > d.occurred_at)
-        WHERE d.grant_id IS NULL AND d.credits > 0 ORDER BY 1, 2 LIMIT 100
+        WHERE d.grant_id IS NULL ORDER BY 1, 2 LIMIT 100
         """
     )
     for customer_id, event_id, key in found:

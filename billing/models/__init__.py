@@ -6,6 +6,7 @@ from billing.models.margin import CustomerDay
 from billing.models.override import SubscriptionOverride
 from billing.models.plan_move import PlanMove, PlanMoveStep
 from billing.models.position import RatingPosition
+from billing.models.rerating import ReRating, ReRatingStep
 from billing.models.stripe import StripeCall, StripeObject
 from billing.models.subscription import LatePeriod, Subscription, SubscriptionSegment
 
@@ -25,6 +26,8 @@ __all__ = [
     "PlanMove",
     "PlanMoveStep",
     "RatingPosition",
+    "ReRating",
+    "ReRatingStep",
     "StripeCall",
     "StripeObject",
     "Subscription",

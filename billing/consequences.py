@@ -1,0 +1,151 @@
+"""What a correction changes for one customer: costs, credits, charges by invoice period, and the margin, before and after."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from billing.margins import Margin
+from billing.models import Invoice, Subscription
+from billing.statement import Statement, period_statement
+from core.money import ZERO, kept_amount, plain
+from core.periods import Period
+from core.times import render_time
+
+OPEN, DRAFT, FINALIZED = "open", "draft", "finalized"
+
+
+@dataclass(frozen=True)
+class PeriodState:
+    """One subscription's period: ``open``, or ``draft`` or ``finalized`` by its invoice, and what it comes to by itself."""
+
+    state: str
+    invoice: str
+    statement: Statement
+
+    @property
+    def charges(self) -> dict[str, int]:
+        """Minor units by the key of the charge."""
+        sums: dict[str, int] = {}
+        for line in self.statement.lines:
+            if line.charge:
+                sums[line.charge] = sums.get(line.charge, 0) + line.rated.amount_minor
+        return sums
+
+    @property
+    def margin(self) -> Margin:
+        """Of the period as it would be billed today: what is sold and what burnt credits were granted for, less the cost."""
+        sold = sum((line.rated.unrounded for line in self.statement.lines), ZERO)
+        return Margin(sold + self.statement.credit_revenue, self.statement.cost)
+
+
+@dataclass(frozen=True)
+class Position:
+    """How a customer stands: what the events of a span cost us (USD), the credits burnt since its start, and its periods."""
+
+    cost: Decimal
+    credits: Decimal
+    overage: Decimal
+    periods: tuple[PeriodState, ...]
+
+
+def position_of(customer_id: int, span: Period) -> Position:
+    """The customer's position over the span; periods are those that the span touches, whole."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT (SELECT coalesce(sum(cost), 0) FROM metering_event
+                    WHERE customer_id = %(customer)s AND occurred_at >= %(start)s AND occurred_at < %(end)s),
+                   coalesce(sum(credits), 0), coalesce(sum(credits) FILTER (WHERE grant_id IS NULL), 0)
+            FROM billing_creditdraw WHERE customer_id = %(customer)s AND occurred_at >= %(start)s
+            """,
+            {"customer": customer_id, "start": span.start, "end": span.end},
+        )
+        cost, credits, overage = cursor.fetchone()
+    subscriptions = Subscription.objects.filter(customer_id=customer_id).select_related("customer")
+    periods = tuple(
+        state
+        for subscription in subscriptions.order_by("created_at", "id")
+        for state in _states(subscription, span)
+    )
+    return Position(cost, credits, overage, periods)
+
+
+def _states(subscription: Subscription, span: Period) -> list[PeriodState]:
+    invoices = Invoice.objects.filter(
+        customer_id=subscription.customer_id,
+        subscription_id=subscription.id,
+        kind="period",
+        period_start__lt=span.end,
+        period_end__gt=span.start,
+    ).exclude(status=Invoice.Status.VOID)
+    states = [
+        PeriodState(
+            DRAFT if invoice.status == Invoice.Status.DRAFT else FINALIZED,
+            invoice.number,
+            period_statement(subscription, Period(invoice.period_start, invoice.period_end)),
+        )
+        for invoice in invoices.order_by("period_start")
+    ]
+    if subscription.closed_at is None:
+        current = Period(subscription.period_start, subscription.period_end)
+        if current.start < span.end and current.end > span.start:
+            states.append(PeriodState(OPEN, "", period_statement(subscription, current)))
+    return states
+
+
+def consequences(before: Position, after: Position, *, events: int) -> dict[str, Any]:
+    """The change as JSON: decimals as text, money of periods in minor units. ``events`` is how many changed."""
+    return {
+        "events": events,
+        "cost": _change(before.cost, after.cost),
+        "credits": _change(before.credits, after.credits),
+        "overage": _change(before.overage, after.overage),
+        "periods": [
+            _period(was, becomes) for was, becomes in zip(before.periods, after.periods, strict=True)
+        ],
+        "margin": {"before": _margin(_sum(before)), "after": _margin(_sum(after))},
+    }
+
+
+def _period(was: PeriodState, becomes: PeriodState) -> dict[str, Any]:
+    keys = sorted(was.charges.keys() | becomes.charges.keys())
+    return {
+        "subscription": was.statement.subscription.key,
+        "start": render_time(was.statement.period.start),
+        "end": render_time(was.statement.period.end),
+        "state": was.state,
+        "invoice": was.invoice or None,
+        "currency": was.statement.currency,
+        "charges": [
+            {
+                "charge": key,
+                "before_minor": was.charges.get(key, 0),
+                "after_minor": becomes.charges.get(key, 0),
+            }
+            for key in keys
+        ],
+        "subtotal_before_minor": was.statement.subtotal_minor,
+        "subtotal_after_minor": becomes.statement.subtotal_minor,
+        "margin_before": _margin(was.margin),
+        "margin_after": _margin(becomes.margin),
+    }
+
+
+def _sum(position: Position) -> Margin:
+    margins = [state.margin for state in position.periods]
+    return Margin(sum((m.revenue for m in margins), ZERO), sum((m.cost for m in margins), ZERO))
+
+
+def _change(before: Decimal, after: Decimal) -> dict[str, str]:
+    return {"before": plain(before), "after": plain(after), "change": plain(after - before)}
+
+
+def _margin(margin: Margin) -> dict[str, str | None]:
+    rate = margin.rate
+    return {
+        "revenue": plain(kept_amount(margin.revenue)),
+        "cost": plain(kept_amount(margin.cost)),
+        "rate": None if rate is None else plain(kept_amount(rate)),
+    }

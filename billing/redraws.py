@@ -1,0 +1,298 @@
+"""Credits burnt by a table that was corrected: the draws are taken back and drawn again in the published order.
+
+Draws and the ledger are append-only, so what was drawn stands, beside it a row that takes it back, and a new one. A
+corrected event changes what is left for those rated after it: from the first one on, every draw is made anew, as if the
+corrected table had been known. What a grant lost when it ended is lent back to it meanwhile, and the rest ends again.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from billing.burning import CreditBurner, burn_facts
+from billing.credits import burn_order
+from billing.differences import Burns
+from billing.draws import Draw
+from billing.ledger import CREDIT, Entry, grant_account, post
+from billing.models import CreditGrant
+from billing.terms import Stretch
+from core.money import CONTEXT, ZERO, to_stored
+from metering.stored_event import StoredEvent, event_by_id
+from metering.usage import Sums
+from pricing.burn_rates import Burn
+from pricing.burn_tables import Unlisted, burn
+from pricing.models import BurnTableVersion
+
+REDRAW = "credits.redraw"
+ENDINGS = {"credits.expire": "expired", "credits.void": "voided"}
+
+# One burn: the event's seq, the table's version, its row and the kind of token.
+BurnKey = tuple[int, int, str, str]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What of an event's draws by one rate on one grant stands, after all that was taken back."""
+
+    seq: int
+    event_id: str
+    source: str
+    version_id: int
+    burn_row: str
+    token_kind: str
+    grant_id: UUID | None
+    quantity: Decimal
+    credits: Decimal
+    occurred_at: datetime
+
+    @property
+    def burn(self) -> BurnKey:
+        return self.seq, self.version_id, self.burn_row, self.token_kind
+
+
+def standing_draws(
+    customer_id: int,
+    *,
+    from_seq: int = 0,
+    seqs: list[int] | None = None,
+    span: tuple[datetime, datetime] | None = None,
+) -> list[Standing]:
+    """The draws that stand, in their order: of events from ``from_seq`` on, of these ``seqs``, or of the half-open span."""
+    where = "seq >= %s"
+    values: list[Any] = [customer_id, from_seq]
+    if seqs is not None:
+        where, values = f"{where} AND seq = ANY(%s)", [*values, seqs]
+    if span is not None:
+        where, values = f"{where} AND occurred_at >= %s AND occurred_at < %s", [*values, *span]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT seq, event_id, source, burn_table_version_id, burn_row, token_kind, grant_id,
+                   sum(quantity), sum(credits), min(occurred_at)
+            FROM billing_creditdraw WHERE customer_id = %s AND {where}
+            GROUP BY seq, event_id, source, burn_table_version_id, burn_row, token_kind, grant_id
+            HAVING sum(credits) <> 0 ORDER BY seq, max(recorded_at), max(n)
+            """,
+            values,
+        )
+        return [Standing(*row) for row in cursor.fetchall()]
+
+
+def burns_of(customer_id: int, draws: Iterable[Standing]) -> Burns:
+    """What each event has burnt by each table, as the draws say."""
+    burns = Burns()
+    keys = dict(BurnTableVersion.objects.values_list("id", "table__key"))
+    basis = dict(CreditGrant.objects.filter(customer_id=customer_id).values_list("id", "cost_basis"))
+    for draw in draws:
+        burnt = burns.by_event[draw.source, draw.event_id][keys[draw.version_id]]
+        burnt.add(draw.credits, None if draw.grant_id is None else basis[draw.grant_id])
+    return burns
+
+
+class Tables:
+    """What events burn by the tables that hold at their time, as these are known now."""
+
+    def __init__(self, customer_id: int, stretches: Iterable[Stretch]) -> None:
+        self._burner = CreditBurner(customer_id)
+        self._stretches = list(stretches)
+        self._keys: dict[int, str] = {}
+
+    def burns(self, event: StoredEvent) -> list[tuple[int, list[Burn]]] | None:
+        """By version, what the event burns under each stretch, in rating's order; ``None`` where a table lacks a rate."""
+        told = []
+        for stretch in self._stretches:
+            if not stretch.holds(event.occurred_at):
+                continue
+            for table in tables_of(stretch, event):
+                version = self._burner.version_of(table, event.occurred_at)
+                if version is None:
+                    continue
+                try:
+                    told.append((version.id, burn(version, burn_facts(event))))
+                except Unlisted:
+                    return None
+        return told
+
+    def key_of(self, version_id: int) -> str:
+        """The key of the table that a version belongs to."""
+        if version_id not in self._keys:
+            self._keys[version_id] = BurnTableVersion.objects.values_list("table__key", flat=True).get(
+                id=version_id
+            )
+        return self._keys[version_id]
+
+
+def tables_of(stretch: Stretch, event: StoredEvent) -> list[str]:
+    """The burn tables that the event burns by under the stretch: those of its charges, else the plan's own."""
+    charges = [metered for metered in stretch.charges if metered.charge.measures_credits]
+    if not charges:
+        plain = stretch.terms.burn_table
+        return [plain] if plain is not None and not event.failed else []
+    return [
+        metered.charge.burn_table
+        for metered in charges
+        if metered.charge.burn_table is not None
+        and (metered.meter is None or metered.meter.matches(event))
+        and not (event.failed and metered.charge.bill_failed == "never")
+    ]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``first`` is the ``seq`` of the first event that would burn otherwise than its draws say, ``None`` where none would;
+    ``unlisted`` are the events that a table does not name."""
+
+    first: int | None
+    unlisted: frozenset[int]
+
+
+def compare_burns(events: Iterable[StoredEvent], draws: Iterable[Standing], tables: Tables) -> Verdict:
+    """Hold what events would burn by the tables as they are known now against the draws that stand."""
+    stands: dict[int, dict[BurnKey, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for draw in draws:
+        stands[draw.seq][draw.burn] += draw.credits
+    first: int | None = None
+    unlisted = set()
+    for event in events:
+        burns = tables.burns(event)
+        if burns is None:
+            unlisted.add(event.seq)
+        wanted: dict[BurnKey, Decimal] = defaultdict(Decimal)
+        for version_id, ones in burns or ():
+            for one in ones:
+                if one.credits:
+                    wanted[event.seq, version_id, one.row_id, one.token_kind] += to_stored(one.credits)
+        if first is None and wanted != stands.get(event.seq, {}):
+            first = event.seq
+    return Verdict(first, frozenset(unlisted))
+
+
+class Redraw(CreditBurner):
+    """Takes back the draws from one event on, and draws anew. The caller holds the customer's lock."""
+
+    def __init__(self, customer_id: int, *, cause: str) -> None:
+        super().__init__(customer_id, kind=REDRAW, cause=f"{cause}:")
+        self.grants = sorted(CreditGrant.objects.filter(customer_id=customer_id), key=burn_order)
+        self._by_id = {grant.id: grant for grant in self.grants}
+        self._ended = _lend_back(self.grants)
+
+    def take_back(self, draw: Standing) -> None:
+        """Undo one draw: its credits are the grant's again."""
+        if draw.grant_id is not None:
+            grant = self._by_id[draw.grant_id]
+            grant.remaining = CONTEXT.add(grant.remaining, draw.credits)
+            self.touched[grant.id] = grant
+        self.draws.append(
+            Draw(
+                event_id=draw.event_id,
+                source=draw.source,
+                seq=draw.seq,
+                n=len(self.draws) + 1,
+                grant_id=draw.grant_id,
+                burn_table_version_id=draw.version_id,
+                burn_row=draw.burn_row,
+                token_kind=draw.token_kind,
+                quantity=-draw.quantity,
+                credits=-draw.credits,
+                occurred_at=draw.occurred_at,
+            )
+        )
+
+    def write(self, now: datetime) -> None:
+        """Write the draws and their ledger transaction; what is left of grants that have ended, ends with them."""
+        for grant, kind, ended in self._ended:
+            left, grant.remaining = grant.remaining, ZERO
+            if left != ended:
+                entries = [
+                    Entry(grant_account(grant.id), CREDIT, ended - left),
+                    Entry(ENDINGS[kind], CREDIT, left - ended),
+                ]
+                reference = f"{self.cause}{grant.id.hex}"
+                post(self.customer_id, kind, reference, entries, occurred_at=now, now=now)
+        self._ended = []
+        super().write(now)
+
+
+def _lend_back(grants: list[CreditGrant]) -> list[tuple[CreditGrant, str, Decimal]]:
+    """Give grants that have ended what was booked out of them then; with each, the kind of its end and how much that was."""
+    ended: list[tuple[CreditGrant, str, Decimal]] = []
+    lost = _booked_out(grants[0].customer_id) if grants else {}
+    for grant in grants:
+        kind = "credits.void" if grant.voided_at else "credits.expire" if grant.expired_at else None
+        if kind is not None:
+            amount = lost.get((grant_account(grant.id), kind), ZERO)
+            grant.remaining = CONTEXT.add(grant.remaining, amount)
+            ended.append((grant, kind, amount))
+    return ended
+
+
+def _booked_out(customer_id: int) -> dict[tuple[str, str], Decimal]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT e.account, t.kind, -sum(e.amount) FROM billing_ledgertransaction t
+            JOIN billing_ledgerentry e ON e.customer_id = t.customer_id AND e.transaction_id = t.id
+            WHERE t.customer_id = %s AND t.kind = ANY(%s) AND e.account LIKE 'grant:%%' GROUP BY 1, 2
+            """,
+            [customer_id, list(ENDINGS)],
+        )
+        return {(account, kind): amount for account, kind, amount in cursor.fetchall()}
+
+
+def redraw(
+    customer_id: int,
+    first: int,
+    corrected: dict[int, StoredEvent],
+    tables: Tables,
+    *,
+    cause: str,
+    now: datetime,
+) -> None:
+    """Draw anew from event ``first`` on: the corrected events, by ``seq``, by the tables, all others what they burnt.
+
+    An event that a table does not name burns nothing.
+    """
+    burner = Redraw(customer_id, cause=cause)
+    taken = standing_draws(customer_id, from_seq=first)
+    for draw in taken:
+        burner.take_back(draw)
+    for event, burns in _burns_in_order(customer_id, first, corrected, taken, tables):
+        for version_id, ones in burns or ():
+            burner.take(event, version_id, [one for one in ones if one.credits], Sums())
+    burner.write(now)
+
+
+def _burns_in_order(
+    customer_id: int, first: int, corrected: dict[int, StoredEvent], taken: list[Standing], tables: Tables
+) -> Iterator[tuple[StoredEvent, list[tuple[int, list[Burn]]] | None]]:
+    told: dict[int, list[Standing]] = defaultdict(list)
+    for draw in taken:
+        told[draw.seq].append(draw)
+    for seq in sorted(told.keys() | {seq for seq in corrected if seq >= first}):
+        event = corrected.get(seq)
+        if event is not None:
+            yield event, tables.burns(event)
+            continue
+        one = told[seq][0]
+        event = event_by_id(customer_id, one.event_id, one.source)
+        assert event is not None, f"draws of event {one.event_id!r}, which is not stored"
+        yield event, _as_burns(told[seq])
+
+
+def _as_burns(draws: list[Standing]) -> list[tuple[int, list[Burn]]]:
+    """What the draws of one event burnt in all, rate by rate, whoever covered it."""
+    sums: dict[BurnKey, list[Decimal]] = {}
+    for draw in draws:
+        known = sums.setdefault(draw.burn, [ZERO, ZERO])
+        known[0] = CONTEXT.add(known[0], draw.quantity)
+        known[1] = CONTEXT.add(known[1], draw.credits)
+    return [
+        (version_id, [Burn(row_id, kind, quantity, credits)])
+        for (_, version_id, row_id, kind), (quantity, credits) in sums.items()
+    ]
