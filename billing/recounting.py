@@ -21,6 +21,7 @@ from billing.subscriptions import (
     change_plan,
     segment_ids,
     start_subscription,
+    undo_planned_change,
 )
 from core.money import ZERO, exact
 from customers.models import Customer
@@ -89,6 +90,16 @@ def cancel_and_recount(subscription: Subscription, *, at: datetime, now: datetim
     """End the subscription; usage of the open period that was rated from ``at`` on counts for it no more."""
     with _recounted(subscription, at, now):
         cancel_subscription(subscription, at=at, now=now)
+
+
+@exact
+@transaction.atomic
+def undo_and_recount(
+    subscription: Subscription, version: PlanVersion, *, at: datetime, now: datetime
+) -> bool:
+    """Take back a change to the version that was planned for ``at``; ``False`` where it is no longer planned."""
+    with _recounted(subscription, at, now):
+        return undo_planned_change(subscription, version, at=at)
 
 
 @contextmanager

@@ -145,6 +145,21 @@ def change_plan(subscription: Subscription, version: PlanVersion, *, at: datetim
         _run_until_end(subscription, first)
 
 
+@transaction.atomic
+def undo_planned_change(subscription: Subscription, version: PlanVersion, *, at: datetime) -> bool:
+    """Let the plan before ``at`` run on instead of the version planned from then; ``False`` where none is planned."""
+    lock_customer(subscription.customer_id)
+    subscription.refresh_from_db()
+    segments = segments_of(subscription).select_related("plan_version").order_by("starts_at")
+    planned = segments.filter(starts_at=at, plan_version=version).exists()
+    before = segments.filter(starts_at__lt=at).last()
+    if not planned or before is None or segments.filter(starts_at__gt=at).exclude(plan_version=version):
+        return False
+    segments_of(subscription).filter(starts_at__gte=at).delete()
+    _run_until_end(subscription, before)
+    return True
+
+
 def _run_until_end(subscription: Subscription, last: SubscriptionSegment) -> None:
     """Let the last stretch reach to the subscription's end; where the trial ends on the way, another follows it."""
     free_until, ends_at = subscription.trial_ends_at, subscription.ends_at

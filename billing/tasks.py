@@ -14,6 +14,7 @@ from billing.invoices import finalize_invoice
 from billing.ledger import lock_customer
 from billing.margins import DAYS_DUE, refresh_days
 from billing.models import Subscription
+from billing.plan_moves import MOVE_DUE, step_is_due
 from billing.rating import customers_behind, rate_pending
 from billing.repricing import customers_unpriced, price_again
 from billing.rerating import APPLY_DUE, LOOK_DUE, apply_to, look_at
@@ -133,6 +134,7 @@ HANDLERS: dict[str, Handler] = {
     FINALIZE_DUE: draft_is_due,
     CORRECTION_DUE: correction_is_due,
     EXPIRY_DUE: grant_has_expired,
+    MOVE_DUE: step_is_due,
     LOOK_DUE: re_rating_looks,
     APPLY_DUE: re_rating_applies,
 }

@@ -3,6 +3,7 @@ from django.urls import path
 from billing.api.credits import BalanceView, CreditLedgerView, GrantsView, VoidGrantView
 from billing.api.invoice_steps import FinalizeView, PayView, UncollectibleView, VoidView
 from billing.api.invoices import InvoicePdfView, InvoicesView, InvoiceView, LineEventsView
+from billing.api.plan_moves import CancelMoveView, MoveRowView, MoveStepsView, MovesView, MoveView
 from billing.api.receipts import ReceiptView
 from billing.api.sandbox import ClockView
 from billing.api.spend import ForecastView, SpendView
@@ -37,6 +38,11 @@ urlpatterns = [
     path(f"{INVOICE}/void", VoidView.as_view(), name="invoice-void"),
     path(f"{INVOICE}/pay", PayView.as_view(), name="invoice-pay"),
     path(f"{INVOICE}/uncollectible", UncollectibleView.as_view(), name="invoice-uncollectible"),
+    path("v1/plans/<str:key>/versions/<int:number>/move", MoveView.as_view(), name="plan-move"),
+    path("v1/plan-moves", MovesView.as_view(), name="plan-moves"),
+    path("v1/plan-moves/<str:id>", MoveRowView.as_view(), name="plan-move-row"),
+    path("v1/plan-moves/<str:id>/steps", MoveStepsView.as_view(), name="plan-move-steps"),
+    path("v1/plan-moves/<str:id>/cancel", CancelMoveView.as_view(), name="plan-move-cancel"),
     path("v1/sandbox/clock", ClockView.as_view(), name="sandbox-clock"),
     path("v1/stripe/webhook", stripe_webhook, name="stripe-webhook"),
 ]

@@ -120,6 +120,12 @@ CATCH_UP_EVENTS = 20_000
 PLAN_CHARGES_MAX = 100
 PLAN_GRANTS_MAX = 20
 PLAN_VERSIONS_MAX = 10_000
+
+# Customers that one move to another plan version may name; for more there is "all".
+MOVE_CUSTOMERS_MAX = 1_000
+
+# Steps of a move that are carried out before the answer, some 10 ms each; the sweep does the rest.
+MOVE_STEPS_AT_ONCE = 50
 TRIAL_DAYS_MAX = 730
 
 # A tenth of what a document can hold, so that a period's lines together still fit.
