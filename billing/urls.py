@@ -5,6 +5,7 @@ from billing.api.invoice_steps import FinalizeView, PayView, UncollectibleView, 
 from billing.api.invoices import InvoicePdfView, InvoicesView, InvoiceView, LineEventsView
 from billing.api.plan_moves import CancelMoveView, MoveRowView, MoveStepsView, MovesView, MoveView
 from billing.api.receipts import ReceiptView
+from billing.api.rerating import ApplyView, ReRatingCustomersView, ReRatingsView, ReRatingView
 from billing.api.sandbox import ClockView
 from billing.api.spend import ForecastView, SpendView
 from billing.api.subscription_terms import AddOnsView, EndAddOnView, OverridesView
@@ -43,6 +44,10 @@ urlpatterns = [
     path("v1/plan-moves/<str:id>", MoveRowView.as_view(), name="plan-move-row"),
     path("v1/plan-moves/<str:id>/steps", MoveStepsView.as_view(), name="plan-move-steps"),
     path("v1/plan-moves/<str:id>/cancel", CancelMoveView.as_view(), name="plan-move-cancel"),
+    path("v1/re-ratings", ReRatingsView.as_view(), name="re-ratings"),
+    path("v1/re-ratings/<str:id>", ReRatingView.as_view(), name="re-rating"),
+    path("v1/re-ratings/<str:id>/customers", ReRatingCustomersView.as_view(), name="re-rating-customers"),
+    path("v1/re-ratings/<str:id>/apply", ApplyView.as_view(), name="re-rating-apply"),
     path("v1/sandbox/clock", ClockView.as_view(), name="sandbox-clock"),
     path("v1/stripe/webhook", stripe_webhook, name="stripe-webhook"),
 ]
