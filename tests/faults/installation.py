@@ -48,8 +48,9 @@ def free_port() -> int:
 class Running:
     """One process of the product and its children, in a process group of their own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, *, armed: bool) -> None:
         self.process = process
+        self.armed = armed
         self.log = log
         self._log_starts_at = log.stat().st_size
 
@@ -118,11 +119,14 @@ class Installation:
                 folder=ROOT,
                 environment=self.environment(failpoint),
             )
-        self.processes[name] = Running(process, log)
+        self.processes[name] = Running(process, log, armed=bool(failpoint))
         return self.processes[name]
 
     def web(self, failpoint: str = "") -> Running:
-        """The web process, answering."""
+        """The web process, answering; the one that runs, unless it is armed or to be armed."""
+        running = self.processes.get("web")
+        if running is not None and running.alive() and not failpoint and not running.armed and self.answers():
+            return running
         web = self.start("web", "-m", "config.web", failpoint=failpoint)
         eventually(lambda: self.answers() or not web.alive(), "the web answers")
         assert web.alive(), web.said()

@@ -11,11 +11,13 @@ from django.db import connection
 
 from billing import tasks
 from billing.invoices import void_invoice
-from billing.models import Invoice, StripeObject
+from billing.models import Invoice, ReRating, StripeObject
+from billing.rerating import NewReRating, apply_re_rating, open_re_rating
 from billing.stripe.client import stripe_client
 from billing.stripe.webhook import receive
 from core import clock
 from core.models import DueWork
+from core.periods import Period
 from core.sandbox import set_clock
 from core.tasks import sweep
 from customers.models import Customer
@@ -101,8 +103,21 @@ def pay(theirs: str) -> None:
     receive(json.dumps(event).encode(), now=clock.now())
 
 
+def re_rate(customer: Customer) -> None:
+    """Rate the month again, by the prices that it was rated by: looked at first, then applied."""
+    found = ReRating.objects.filter(customer=customer).first()
+    if found is None:
+        span = NewReRating(Period(START, CLOSED), "a drill", customer)
+        found = open_re_rating(span, now=clock.now())
+    run_what_is_due(clock.now() + BETWEEN_SWEEPS)
+    apply_re_rating(found.id, by="drill", now=clock.now())
+    run_what_is_due(clock.now() + BETWEEN_SWEEPS)
+    found.refresh_from_db()
+    assert found.state == ReRating.State.APPLIED
+
+
 def live_through(key: str, *, ending: str = "paid", start: datetime = CLOSED) -> Invoice:
-    """From the first event to the invoice ``paid`` or ``void`` here and at Stripe."""
+    """From the first event to the invoice ``paid`` or ``void`` here and at Stripe, or ``re-rated`` after it was paid."""
     customer = Customer.objects.get(key=key)
     events = events_of(key)
     set_clock(START + timedelta(days=20))
@@ -113,8 +128,10 @@ def live_through(key: str, *, ending: str = "paid", start: datetime = CLOSED) ->
     invoice = Invoice.objects.get(customer=customer)
     if ending == "void":
         void_invoice(customer.id, invoice.id, now=clock.now())
-    elif ending == "paid":
+    elif ending:
         pay(StripeObject.objects.get(customer=customer, kind="invoice").theirs)
     run_what_is_due(clock.now() + BETWEEN_SWEEPS)
+    if ending == "re-rated":
+        re_rate(customer)
     connection.close()
     return Invoice.objects.get(customer=customer)

@@ -29,7 +29,7 @@ from tests.faults.books import breaches, lines_of, numbers
 LATER = datetime(2026, 2, 1, 2, tzinfo=UTC)
 LINGER_SECONDS = 0.4
 CHARGE = {"key": "tokens", "meter": "output", "model": "per_unit", "unit_price": "0.01"}
-EVENTS = 30
+EVENTS = 10
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def empty(installation) -> None:
 
 
 def a_user(key: str = "acme") -> Customer:
-    """A subscriber with usage stored and not yet rated: 30 events of 100 tokens, a cent each."""
+    """A subscriber with usage stored and not yet rated: ten events of 100 tokens, a cent each."""
     customer = a_customer(key)
     subscribe(customer, PlanVersion.objects.get(plan__key="pro", number=1))
     events = [call(f"e{n}", START + timedelta(hours=n), key, usage={"output": 100}) for n in range(EVENTS)]
@@ -184,7 +184,7 @@ def test_fifty_periods_closed_by_five_sweeps_at_once_are_closed_once():
 
     invoices_of = Invoice.objects.values_list("customer__key", flat=True)
     assert sorted(invoices_of) == sorted(f"c{n}" for n in range(50))
-    assert {tuple(lines_of(invoice)) for invoice in Invoice.objects.all()} == {(3000, 3100)}
+    assert {tuple(lines_of(invoice)) for invoice in Invoice.objects.all()} == {(100 * EVENTS, 3100)}
     assert len(numbers()) == 50
     assert breaches() == []
 
@@ -248,11 +248,11 @@ def test_a_plan_change_while_the_period_closes_counts_wholly_or_not_at_all(linge
     if lingers == "the change":
         # 16 of 31 days at 31.00, 15 at 62.00; the usage lies before the change.
         assert raised == []
-        assert sorted(lines_of(invoice)) == sorted([3000, 1600, 3000])
+        assert sorted(lines_of(invoice)) == sorted([100 * EVENTS, 1600, 3000])
         assert SubscriptionSegment.objects.count() == 2
     else:
         assert [type(error) for error in raised] == [Conflict]
-        assert lines_of(invoice) == [3000, 3100]
+        assert lines_of(invoice) == [100 * EVENTS, 3100]
         assert SubscriptionSegment.objects.count() == 1
     assert breaches() == []
 
