@@ -1,0 +1,84 @@
+"""OpenTelemetry's SDK and exporter with OpenAI's client instrumented, unmodified."""
+
+import pytest
+
+from metering.models import Event
+from tests.clients.conftest import ANSWERED
+
+exporters = pytest.importorskip(
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    reason="OpenTelemetry's exporter is not installed",
+)
+http = pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
+resources = pytest.importorskip("opentelemetry.sdk.resources")
+traces = pytest.importorskip("opentelemetry.sdk.trace")
+export = pytest.importorskip("opentelemetry.sdk.trace.export")
+
+
+@pytest.fixture
+def exporter(burnline):
+    exporter = exporters.OTLPSpanExporter(
+        endpoint=f"{burnline.url}/v1/traces",
+        headers={"Authorization": f"Bearer {burnline.key}"},
+        compression=http.Compression.Gzip,
+        timeout=10,
+    )
+    yield exporter
+    exporter.shutdown()
+
+
+@pytest.fixture
+def tracing(exporter):
+    provider = traces.TracerProvider(resource=resources.Resource.create({"customer.id": "acme"}))
+    provider.add_span_processor(export.BatchSpanProcessor(exporter))
+    yield provider
+    provider.shutdown()
+
+
+def test_an_instrumented_call_arrives_with_its_tokens_apart(tracing, provider_url) -> None:
+    openai = pytest.importorskip("openai", reason="openai is not installed")
+    instrumentation = pytest.importorskip(
+        "opentelemetry.instrumentation.openai", reason="opentelemetry-instrumentation-openai is not installed"
+    )
+    instrumentor = instrumentation.OpenAIInstrumentor()
+    instrumentor.instrument(tracer_provider=tracing)
+    try:
+        with openai.OpenAI(api_key="none", base_url=provider_url) as client:
+            question = {"role": "user", "content": "Capital of France?"}
+            client.chat.completions.create(model="gpt-5", messages=[question])
+    finally:
+        instrumentor.uninstrument()
+    assert tracing.force_flush()
+    stored = Event.objects.get()
+    assert (stored.event_id, stored.provider, stored.model) == (
+        "chatcmpl-stand-in",
+        "openai",
+        "gpt-5-2025-08-07",
+    )
+    assert (stored.usage, stored.context) == (ANSWERED, "standard")
+
+
+def test_spans_of_other_work_are_a_full_success(tracing, exporter) -> None:
+    with tracing.get_tracer("shop").start_as_current_span("GET /") as span:
+        pass
+    assert exporter.export([span]) is export.SpanExportResult.SUCCESS
+    assert not Event.objects.exists()
+
+
+def test_a_call_inside_an_agents_run_is_a_step_of_the_trace(tracing) -> None:
+    tracer = tracing.get_tracer("agent")
+    with tracer.start_as_current_span("agent", attributes={"gen_ai.operation.name": "invoke_agent"}) as agent:
+        for step in range(2):
+            told = {
+                "gen_ai.operation.name": "chat",
+                "gen_ai.provider.name": "anthropic",
+                "gen_ai.response.id": f"msg_{step}",
+                "gen_ai.usage.input_tokens": 10,
+            }
+            tracer.start_span("chat", attributes=told).end()
+    assert tracing.force_flush()
+    context = agent.get_span_context()
+    for stored in Event.objects.all():
+        assert stored.run_id == f"{context.trace_id:032x}"
+        assert stored.run == {"parent": f"{context.span_id:016x}"}
+    assert Event.objects.count() == 2
