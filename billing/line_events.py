@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from decimal import Decimal
 
-from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 
 from billing.models import CreditDraw, Invoice, InvoiceLine, Subscription, SubscriptionSegment
+from billing.parts import within
+from billing.reversals import REVERSES, reversed_event, takes_back, usage_taken_back, window
 from billing.terms import MeteredCharge, Stretch, stretch_of
 from core.money import ZERO
+from core.periods import Period
 from metering.models import Event
 from metering.stored_event import StoredEvent
 
@@ -23,15 +26,15 @@ def events_of_line(invoice: Invoice, line: InvoiceLine) -> tuple[QuerySet[Event]
     if found is None:
         return Event.objects.none(), lambda event: None
     stretch, metered = found
-    events = Event.objects.filter(
-        customer_id=invoice.customer_id,
-        occurred_at__gte=max(line.period_start, stretch.starts_at),
-        occurred_at__lt=line.period_end if stretch.ends_at is None else min(line.period_end, stretch.ends_at),
-    )
-    events = _known(events, invoice, line)
+    span = within(stretch, Period(line.period_start, line.period_end))
+    counted = Q(occurred_at__gte=span.start, occurred_at__lt=span.end)
+    if metered.charge.reversed_by is not None:  # what takes an event back may come after the period
+        until = span.end + window(metered.charge)
+        counted |= Q(type=metered.charge.reversed_by, occurred_at__gte=span.start, occurred_at__lt=until)
+    events = _known(Event.objects.filter(counted, customer_id=invoice.customer_id), invoice, line)
     if metered.charge.measures_credits:
         return _overage(events), lambda event: event.overage
-    return events, lambda event: _counted(metered, event)
+    return events, lambda event: _counted(metered, event, span)
 
 
 def _charge_of(invoice: Invoice, line: InvoiceLine) -> tuple[Stretch, MeteredCharge] | None:
@@ -85,12 +88,38 @@ def _overage(events: QuerySet[Event]) -> QuerySet[Event]:
     return events.annotate(overage=Subquery(uncovered)).filter(overage__gt=0)
 
 
-def _counted(metered: MeteredCharge, event: Event) -> Decimal | None:
+def _counted(metered: MeteredCharge, event: Event, span: Period) -> Decimal | None:
     row = StoredEvent(*(getattr(event, name) for name in StoredEvent._fields))
     charge = metered.charge
+    if row.type == charge.reversed_by:
+        return _taken_back(metered, event.customer_id, row, span)
+    if row.occurred_at not in span:
+        return None
     if row.failed and charge.bill_failed == "never":
         return None
     if metered.meter is None or not metered.meter.matches(row):
         return None
     quantities = [quantity for _, quantity, _ in metered.quantities(row)]
     return sum(quantities, ZERO) if quantities else None
+
+
+def _taken_back(
+    metered: MeteredCharge, customer_id: int, reversal: StoredEvent, span: Period
+) -> Decimal | None:
+    """How much the event takes off the span, below zero; ``None`` where it takes nothing, or another did before."""
+    original = reversed_event(customer_id, reversal)
+    if original is None or original.occurred_at not in span or not takes_back(metered, reversal, original):
+        return None
+    earlier = Event.objects.filter(
+        customer_id=customer_id,
+        source=reversal.source,
+        type=reversal.type,
+        seq__gt=original.seq,
+        seq__lt=reversal.seq,
+        occurred_at__gte=original.occurred_at,
+        occurred_at__lte=original.occurred_at + window(metered.charge),
+        **{f"properties__{REVERSES}": original.event_id},
+    )
+    if earlier.exists():
+        return None
+    return sum((usage.quantity for usage in usage_taken_back(metered, original)), ZERO)

@@ -19,6 +19,7 @@ from billing.ledger import lock_customer
 from billing.margins import days_are_stale
 from billing.models import LatePeriod, RatingPosition, Subscription
 from billing.periods import ClosedPeriods, close_due_periods
+from billing.reversals import FirstReversals, reversed_event, takes_back, usage_taken_back
 from billing.statement import bucket_usage
 from billing.terms import MeteredCharge, Stretch, stretches_of
 from core.due_work import ensure
@@ -126,6 +127,8 @@ class RatingBatch:
         self.stretches = stretches_of(self.customer.id)
         self.closed = ClosedPeriods(self.customer)
         self.burner = CreditBurner(self.customer.id)
+        self.reversals = FirstReversals(self.customer.id)
+        self.reversing = {m.charge.reversed_by for s in self.stretches for m in s.charges}
         self.gains: dict[BucketKey, Sums] = {}
         self.unique: dict[tuple[Stretch, str, datetime], list[tuple[BucketKey, str]]] = defaultdict(list)
         self.aggregations: dict[str, str] = {}
@@ -141,6 +144,7 @@ class RatingBatch:
                 self.rate_under(stretch, event, calls)
         key = BucketKey(self.closed.customer_scope, CALLS, self.closed.hour(at), call_dimensions(event))
         self.gain(key, calls)
+        self.take_back(event)
 
     def open_period_of(self, at: datetime) -> None:
         """Open the periods that hold the instant, writing what was gained before."""
@@ -162,6 +166,37 @@ class RatingBatch:
             self.burner.burn(event, stretch.terms.burn_table, calls)
         own = Sums(events=1, cost=event.cost, prepaid=calls.prepaid - prepaid)
         self.gain(BucketKey(stretch.segment_id, CALLS, hour, ()), own)
+
+    def take_back(self, event: StoredEvent, *, only: UUID | None = None) -> None:
+        """Where the event reverses another, take that one off its own period; ``only`` names one subscription."""
+        original = reversed_event(self.customer.id, event) if event.type in self.reversing else None
+        if original is None:
+            return
+        at = original.occurred_at
+        for stretch in self.stretches:
+            if not stretch.holds(at) or (only is not None and stretch.subscription.id != only):
+                continue
+            start = self.closed.period_start(stretch.subscription, at)
+            for metered in stretch.charges:
+                if takes_back(metered, event, original) and self.reversals.is_first(
+                    stretch, metered, start, original
+                ):
+                    self._take_off(stretch, metered, original)
+
+    def _take_off(self, stretch: Stretch, metered: MeteredCharge, original: StoredEvent) -> None:
+        self.note_late(stretch, original.occurred_at)
+        hour = self.closed.hour(original.occurred_at, stretch.subscription)
+        for usage in usage_taken_back(metered, original):
+            dimensions = tuple(sorted(usage.dimensions.items()))
+            gained = Sums(usage.events, usage.quantity, usage.amount)
+            self.gain(BucketKey(stretch.segment_id, metered.charge.key, hour, dimensions), gained)
+            calls = BucketKey(
+                self.closed.customer_scope,
+                CALLS,
+                self.closed.hour(original.occurred_at),
+                call_dimensions(original),
+            )
+            self.gain(calls, Sums(amount=usage.amount))
 
     def note_late(self, stretch: Stretch, at: datetime) -> None:
         """Where the period is already invoiced, have its difference put on the next invoice."""

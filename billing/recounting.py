@@ -15,6 +15,7 @@ from billing.ledger import lock_customer
 from billing.margins import days_are_stale
 from billing.models import CreditDraw, CreditGrant, Subscription
 from billing.rating import BATCH_EVENTS, RatingBatch, call_dimensions
+from billing.reversals import CountedReversals
 from billing.subscriptions import (
     NewSubscription,
     cancel_subscription,
@@ -127,6 +128,8 @@ def _replay(
     """The events since the period's start under the stretches as they are at this moment."""
     batch = RatingBatch(Customer.objects.get(id=subscription.customer_id), now)
     batch.burner = DrawnBefore(subscription.customer_id, may_draw=may_draw)
+    if not may_draw:
+        batch.reversals = CountedReversals(subscription.customer_id, start)
     for event in _events(subscription.customer_id, rated_seq, since=start):
         _count_for(batch, subscription, event)
     return batch
@@ -151,6 +154,7 @@ def _events(customer_id: int, rated_seq: int, *, since: datetime) -> Iterator[St
 
 def _count_for(batch: RatingBatch, subscription: Subscription, event: StoredEvent) -> None:
     """Count the event for this subscription alone; the statistics of all calls have it already, but for its price."""
+    batch.take_back(event, only=subscription.id)
     held = [s for s in batch.stretches if s.subscription.id == subscription.id and s.holds(event.occurred_at)]
     if not held:
         return

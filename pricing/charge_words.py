@@ -33,6 +33,8 @@ def _bounds(charge: Terms, currency: str) -> Iterable[str]:
         yield f"Never sold below a margin of {percent(Decimal(str(charge['margin_floor'])))}."
     if charge.get("bill_failed") == "always":
         yield "Failed calls are billed too."
+    if charge.get("reversed_by"):
+        yield f"Taken back where {charge['reversed_by']} follows within {charge['reversal_days']} days."
 
 
 def _flat(charge: Terms, currency: str, unit: str) -> Iterable[str]:

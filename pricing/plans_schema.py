@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from core import limits
 from core.http.schema import DecimalText
-from pricing.engine.charge import READERS
+from pricing.engine.charge import READERS, REVERSAL_DAYS_MAX
 from pricing.models import PlanVersion
 from pricing.plan_terms import (
     FEE_TIMINGS,
@@ -51,6 +51,12 @@ class ChargeSchema(serializers.Serializer[Any]):
     prorate = serializers.BooleanField(required=False)
     bill_failed = serializers.ChoiceField(required=False, choices=["never", "always"])
     margin_floor = DecimalText(required=False, allow_null=True)
+    reversed_by = serializers.CharField(
+        required=False, help_text="event type that takes a counted event back, named by `properties.reverses`"
+    )
+    reversal_days = serializers.IntegerField(
+        required=False, min_value=1, max_value=REVERSAL_DAYS_MAX, help_text="needed with reversed_by"
+    )
     amount = DecimalText(required=False, help_text="flat")
     unit_price = DecimalText(required=False, help_text="per_unit, credits")
     tiers = TierSchema(

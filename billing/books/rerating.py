@@ -1,11 +1,13 @@
 """Usage and invoice lines worked out again from the raw events, by a path that reads no bucket."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from decimal import Decimal
 from uuid import UUID
 
 from billing.models import CreditDraw, Invoice, Subscription
 from billing.parts import UsageReader
+from billing.reversals import REVERSES, takes_back, usage_taken_back, window
 from billing.statement import closing_statement
 from billing.terms import MeteredCharge, Stretch
 from core.money import ZERO, exact
@@ -27,9 +29,28 @@ def raw_reader(*, up_to_seq: int | None = None) -> UsageReader:
         events = known[place] = known.get(place) or _events(stretch, period, up_to_seq)
         if metered is None:
             return [Usage(events=len(events), cost=sum((event.cost for event in events), ZERO))]
-        return raw_usage(stretch, metered, events)
+        taken_back = _taken_back(metered, events, stretch.subscription.customer_id, period, up_to_seq)
+        return list(merge([*raw_usage(stretch, metered, events), *taken_back]))
 
     return read
+
+
+def _taken_back(
+    metered: MeteredCharge,
+    events: list[StoredEvent],
+    customer_id: int,
+    period: Period,
+    up_to_seq: int | None,
+) -> Iterator[Usage]:
+    """What later events took back of these, each once."""
+    if metered.charge.reversed_by is None:
+        return
+    counted = {(event.source, event.event_id): event for event in events}
+    until = period.end + window(metered.charge)
+    for reversal in events_between(customer_id, period.start, until, up_to_seq=up_to_seq):
+        place = (reversal.source, str(reversal.properties.get(REVERSES)))
+        if place in counted and takes_back(metered, reversal, counted[place]):
+            yield from usage_taken_back(metered, counted.pop(place))
 
 
 def _events(stretch: Stretch, period: Period, up_to_seq: int | None) -> list[StoredEvent]:

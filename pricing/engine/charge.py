@@ -39,10 +39,17 @@ WITHOUT_METER = ("flat", "credits")
 
 HUNDRED = Decimal(100)
 
+# What such a charge bills is worked out from its quantity, so a quantity taken back takes back exactly its price.
+REVERSIBLE = ("per_unit", "graduated", "volume", "package", "matrix")
+REVERSAL_DAYS_MAX = 366
+
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One rule of a plan version. Amounts are in the plan's currency, in its major unit."""
+    """One rule of a plan version. Amounts are in the plan's currency, in its major unit.
+
+    An event of the type ``reversed_by`` takes back an event that the charge has counted, within ``reversal_days`` of it.
+    """
 
     key: str
     meter: str | None
@@ -54,6 +61,8 @@ class Charge:
     prorate: bool = True
     bill_failed: str = "never"
     margin_floor: Decimal | None = None
+    reversed_by: str | None = None
+    reversal_days: int | None = None
 
     @property
     def measures_credits(self) -> bool:
@@ -84,6 +93,7 @@ class Charge:
         def written(number: Decimal | None) -> str | None:
             return None if number is None else plain(number)
 
+        reversal = {"reversed_by": self.reversed_by, "reversal_days": self.reversal_days}
         return {
             "key": self.key,
             "meter": self.meter,
@@ -96,6 +106,7 @@ class Charge:
             "prorate": self.prorate,
             "bill_failed": self.bill_failed,
             "margin_floor": written(self.margin_floor),
+            **(reversal if self.reversed_by else {}),
         }
 
 
@@ -134,7 +145,10 @@ def parse_charge(data: object, *, named: bool = True, path: str = "") -> Charge:
         prorate=fields.flag("prorate", True),
         bill_failed=fields.choice("bill_failed", ("never", "always"), "never"),
         margin_floor=fields.optional_number("margin_floor"),
+        reversed_by=fields.optional_text("reversed_by"),
+        reversal_days=fields.count("reversal_days"),
     )
+    _check_reversal(fields, charge)
     if charge.minimum is not None and charge.maximum is not None and charge.minimum > charge.maximum:
         fields.refuse("maximum", "too_small", f"maximum is at least the minimum, {plain(charge.minimum)}.")
     if charge.margin_floor is not None and charge.margin_floor >= 1:
@@ -143,3 +157,22 @@ def parse_charge(data: object, *, named: bool = True, path: str = "") -> Charge:
     if fields.issues:
         raise ChargeError(fields.issues)
     return charge
+
+
+def _check_reversal(fields: Fields, charge: Charge) -> None:
+    if charge.reversed_by is None:
+        if charge.reversal_days is not None:
+            fields.refuse("reversed_by", "required", "Name the event type that takes a unit back.")
+        return
+    if charge.model.name not in REVERSIBLE:
+        fields.refuse("reversed_by", "contradiction", f"Only {', '.join(REVERSIBLE)} can be taken back.")
+    if charge.margin_floor is not None:
+        fields.refuse(
+            "reversed_by",
+            "contradiction",
+            "A price that follows the cost cannot be taken back: no margin_floor.",
+        )
+    if charge.reversal_days is None:
+        fields.refuse("reversal_days", "required", "Say for how many days a unit can be taken back.")
+    elif not 1 <= charge.reversal_days <= REVERSAL_DAYS_MAX:
+        fields.refuse("reversal_days", "out_of_range", f"reversal_days is 1 to {REVERSAL_DAYS_MAX}.")
