@@ -71,13 +71,14 @@ class BurnFacts:
 
 @dataclass(frozen=True)
 class BurnRate:
-    """So many ``credits`` for every ``per`` of what ``match`` names."""
+    """So many ``credits`` for every ``per`` of what ``match`` names; ``derived`` where a margin set them, and no person."""
 
     id: str
     match: Mapping[str, tuple[str, ...]]
     token_kind: tuple[str, ...]
     credits: Decimal
     per: Decimal
+    derived: bool = False
 
     def fits(self, facts: BurnFacts) -> bool:
         """Whether the event is one of those named, whatever its kinds."""
@@ -105,7 +106,8 @@ class BurnRate:
         match = {name: wanted[0] if len(wanted) == 1 else list(wanted) for name, wanted in self.match.items()}
         if self.token_kind:
             match["token_kind"] = self.token_kind[0] if len(self.token_kind) == 1 else list(self.token_kind)
-        return {"id": self.id, "match": match, "credits": plain(self.credits), "per": plain(self.per)}
+        told = {"id": self.id, "match": match, "credits": plain(self.credits), "per": plain(self.per)}
+        return told | {"derived": True} if self.derived else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +216,12 @@ def _parse_rate(entry: object, path: str, errors: list[FieldError]) -> BurnRate 
     if not isinstance(entry, Mapping):
         errors.append(FieldError(path, "invalid", 'Write {"id", "match", "credits", "per"}.'))
         return None
-    for name in entry.keys() - {"id", "match", "credits", "per"}:
-        errors.append(FieldError(f"{path}.{name}", "unknown", "A rate has id, match, credits and per."))
+    for name in entry.keys() - {"id", "match", "credits", "per", "derived"}:
+        detail = "A rate has id, match, credits and per; derived where a margin set it."
+        errors.append(FieldError(f"{path}.{name}", "unknown", detail))
+    derived = entry.get("derived", False)
+    if not isinstance(derived, bool):
+        errors.append(FieldError(f"{path}.derived", "invalid", "Write true or false."))
     id_ = entry.get("id")
     try:
         id_ = clean_key(id_ if isinstance(id_, str) else "")
@@ -229,7 +235,9 @@ def _parse_rate(entry: object, path: str, errors: list[FieldError]) -> BurnRate 
             FieldError(f"{path}.per", "invalid", "Write for how many the credits are, such as 1000000.")
         )
     match = _parse_match(entry.get("match", {}), f"{path}.match", errors)
-    return BurnRate(id_, match, _sorted_kinds(match), credits, per) if match is not None else None
+    if match is None:
+        return None
+    return BurnRate(id_, match, _sorted_kinds(match), credits, per, derived is True)
 
 
 def _sorted_kinds(match: dict[str, tuple[str, ...]] | None) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 
 from core.problems import Conflict, FieldError, Invalid, NotFound, Problem
-from core.texts import TextError, clean_key, clean_text
+from core.texts import KEY, TextError, clean_key, clean_text
 from pricing.burn_rates import Burn, BurnFacts, BurnRate, RateTable, parse_rates
 from pricing.models import BurnTable, BurnTableVersion
 from pricing.price_book import canonical_model
@@ -89,6 +89,14 @@ def add_version(
         return _insert_version(table, newest.number + 1 if newest else 1, effective_at, stored, now=now)
 
 
+def table_by_key(key: str) -> BurnTable:
+    """The table. Raises ``NotFound``."""
+    table = BurnTable.objects.filter(key=key).first() if KEY.fullmatch(key) else None
+    if table is None:
+        raise NotFound("There is no such burn table.")
+    return table
+
+
 class BurnHistory:
     """All versions of a table, read once: for rating many events in a row."""
 
@@ -149,6 +157,14 @@ def facts_of(
     ours = canonical_model(provider, model, at) if model else ""
     names = tuple(dict.fromkeys(name for name in (model, ours) if name))
     return BurnFacts(names, provider, type, context, status, quantity, buckets, properties or {})
+
+
+def checked_rates(rates: object) -> RateTable:
+    """Rates that are not published yet, ready to burn. Raises ``Invalid`` with every wrong field."""
+    parsed, errors = parse_rates(rates)
+    if errors:
+        raise Invalid("The burn table cannot be kept as written.", tuple(errors))
+    return RateTable(parsed)
 
 
 def compiled(version: BurnTableVersion) -> RateTable:

@@ -13,13 +13,13 @@ from core.http.queries import query_of
 from core.http.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, page_schema, refusals
 from core.http.views import ApiView
 from core.idempotency import Answer
-from core.problems import NotFound
-from core.texts import KEY
 from core.times import render_time
-from pricing.burn_tables import BurnHistory, add_version, create_table
+from pricing.burn_margins_api import CHECK, PARAMETERS, margins_json, read_question
+from pricing.burn_tables import BurnHistory, add_version, checked_rates, create_table, table_by_key
 from pricing.models import BurnTable, BurnTableVersion
 from pricing.prices_schema import (
     BurnHistorySchema,
+    BurnMarginsSchema,
     BurnTableSchema,
     BurnVersionSchema,
     NewBurnTableSchema,
@@ -70,14 +70,6 @@ def table_json(table: BurnTable, at: datetime) -> dict[str, Any]:
     }
 
 
-def table_by_key(key: str) -> BurnTable:
-    """The table. Raises ``NotFound``."""
-    table = BurnTable.objects.filter(key=key).first() if KEY.fullmatch(key) else None
-    if table is None:
-        raise NotFound("There is no such burn table.")
-    return table
-
-
 class BurnTablesView(ApiView):
     """Burn tables are published: a customer's key reads them too."""
 
@@ -102,14 +94,18 @@ class BurnTablesView(ApiView):
     @extend_schema(
         tags=["catalogue"],
         summary="Create a burn table",
+        description="With `check` nothing is stored: the answer is what the rates would earn on each model of the price "
+        "book, at `credit_price` a credit.",
         operation_id="createBurnTable",
-        parameters=[IDEMPOTENCY_KEY],
+        parameters=[IDEMPOTENCY_KEY, CHECK, *PARAMETERS],
         request=NewBurnTableSchema,
-        responses={201: BurnTableSchema, **refusals(409, 413, 415, 422)},
+        responses={201: BurnTableSchema, 200: BurnMarginsSchema, **refusals(409, 413, 415, 422)},
         examples=[EXAMPLE],
     )
     def post(self, request: Request) -> Response:
-        query_of(request).done()
+        query = query_of(request)
+        question = read_question(query) if query.flag("check", False) else None
+        query.done()
         fields = Fields(request.data)
         key, name = fields.key("key"), fields.text("name")
         effective_at = fields.time("effective_at", None)
@@ -120,6 +116,8 @@ class BurnTablesView(ApiView):
         rates = fields.raw("rates")
         fields.done()
         at = now()
+        if question is not None:
+            return Response(margins_json(checked_rates(rates), question, at))
 
         def act() -> Answer:
             table = create_table(

@@ -128,6 +128,7 @@ class BurnRateSchema(serializers.Serializer[Any]):
     )
     credits = DecimalText()
     per = DecimalText(required=False, help_text="1 if absent")
+    derived = serializers.BooleanField(required=False, help_text="true where a margin set it, and no person")
 
     class Meta:
         ref_name = "BurnRate"
@@ -135,17 +136,51 @@ class BurnRateSchema(serializers.Serializer[Any]):
 
 class NewBurnVersionSchema(serializers.Serializer[Any]):
     rates = BurnRateSchema(many=True)
-    effective_at = serializers.DateTimeField(required=False, help_text="now if absent; never in the past")
+    effective_at = serializers.DateTimeField(required=False, help_text="now if absent; in the past to correct")
     unlisted = serializers.ChoiceField(choices=BurnTableVersion.Unlisted.values, required=False)
     note = serializers.CharField(required=False)
+    correction = serializers.BooleanField(required=False, help_text="may reach into the past; needs a note")
 
     class Meta:
         ref_name = "NewBurnTableVersion"
 
 
-class NewBurnTableSchema(NewBurnVersionSchema):
+class KindMarginSchema(serializers.Serializer[Any]):
+    """One kind of one model, in US dollars for a single unit."""
+
+    provider = serializers.CharField()
+    model = serializers.CharField()
+    kind = serializers.CharField()
+    rate = serializers.CharField(allow_null=True, help_text="id of the rate that burns it; null: none does")
+    provider_cost = DecimalText()
+    sale_price = DecimalText()
+    margin = DecimalText(allow_null=True)
+    below_floor = serializers.BooleanField()
+    detail = serializers.CharField()
+
+    class Meta:
+        ref_name = "BurnKindMargin"
+
+
+class BurnMarginsSchema(serializers.Serializer[Any]):
+    credit_price = DecimalText()
+    floor = DecimalText()
+    kinds = serializers.IntegerField(help_text="how many were looked at")
+    below_floor = serializers.IntegerField()
+    results = KindMarginSchema(many=True, help_text="the lowest margins first")
+    derived = BurnRateSchema(many=True, help_text="rates for what no rate burns, at the target margin")
+
+    class Meta:
+        ref_name = "BurnMargins"
+
+
+class NewBurnTableSchema(serializers.Serializer[Any]):
     key = serializers.CharField()
     name = serializers.CharField()
+    rates = BurnRateSchema(many=True)
+    effective_at = serializers.DateTimeField(required=False, help_text="now if absent")
+    unlisted = serializers.ChoiceField(choices=BurnTableVersion.Unlisted.values, required=False)
+    note = serializers.CharField(required=False)
 
     class Meta:
         ref_name = "NewBurnTable"

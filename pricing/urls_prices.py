@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from pricing.burn_margins_api import MarginsView
 from pricing.burn_tables_api import BurnTablesView, BurnTableView, BurnVersionsView
 from pricing.prices_api import DecisionView, ImportsView, ImportView, PricesView
 
@@ -21,5 +22,6 @@ urlpatterns = [
     ),
     path("v1/burn-tables", BurnTablesView.as_view(), name="burn-tables"),
     path("v1/burn-tables/<str:key>", BurnTableView.as_view(), name="burn-table"),
+    path("v1/burn-tables/<str:key>/margins", MarginsView.as_view(), name="burn-table-margins"),
     path("v1/burn-tables/<str:key>/versions", BurnVersionsView.as_view(), name="burn-table-versions"),
 ]
