@@ -84,6 +84,7 @@ EVENT_TYPE_CHARACTERS_MAX = 120
 EVENT_PROVIDER_CHARACTERS_MAX = 60
 EVENT_MODEL_CHARACTERS_MAX = 200
 EVENT_STATUS_CHARACTERS_MAX = 20
+EVENT_CONTEXT_CHARACTERS_MAX = 20
 
 # A day has 86 million milliseconds; no call takes longer than the column holds.
 LATENCY_MS_MAX = 2**31 - 1
@@ -148,6 +149,9 @@ METER_GROUP_BY_MAX = 5
 
 # The largest public price list has 20,000 prices; one person's own in one request are far fewer.
 PRICE_ROWS_MAX = 20_000
+
+# A price list that is read from an address: the largest public one is below 3 MB.
+PRICE_LIST_BYTES_MAX = 16 * 1024 * 1024
 
 # One preview is one request of a person who is setting a price.
 PREVIEW_EVENTS_MAX = BATCH_EVENTS_MAX

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from core import limits
 from core.problems import Invalid
 from metering.formats.event_json import plain_values
 from metering.formats.usage import BUCKETS, UsageError, canonical, normalise
@@ -56,6 +57,9 @@ def read_response(response: Any, *, provider: Any, api: Any) -> ReportedUsage:
         usage = normalise(provider, api, response)
     except UsageError as error:
         raise Invalid.one(error.field, "usage", error.detail) from None
+    if len(usage.service_tier or "") > limits.EVENT_CONTEXT_CHARACTERS_MAX:
+        detail = f"No tier has more than {limits.EVENT_CONTEXT_CHARACTERS_MAX} characters."
+        raise Invalid.one("response.service_tier", "usage", detail)
     flags = usage.flags
     if len({part.model or usage.model for part in usage.parts}) > 1:
         # One event has one model to be priced by.

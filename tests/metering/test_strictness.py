@@ -186,3 +186,10 @@ def test_a_value_of_the_wrong_kind_is_422(door, event, field, value) -> None:
     answer = door.post(event(**{field: value}))
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"].startswith(field)
+
+
+def test_a_service_tier_that_no_provider_has_is_refused(door) -> None:
+    response = json.dumps({"usage": {"prompt_tokens": 5}, "service_tier": "x" * 21})
+    body = f'{{"id":"e1","customer":"acme","type":"t","provider":"openai","response":{response}}}'
+    answer = door.post(body)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "response.service_tier")
