@@ -67,6 +67,18 @@ class Environment:
             raise ImproperlyConfigured(f"{expected}; it starts with {parts.scheme or 'no scheme'!r}.")
         return parts
 
+    def addresses(self, name: str, known: tuple[str, ...]) -> dict[str, str]:
+        """``name=https://…`` pairs, separated by commas, each name one of those known."""
+        found: dict[str, str] = {}
+        for word in self.words(name):
+            key, _, url = word.partition("=")
+            if key not in known or not url.startswith("https://") or key in found:
+                raise ImproperlyConfigured(
+                    f"{name} has {word!r}; write SOURCE=https://…, each source once, of: {', '.join(known)}."
+                )
+            found[key] = url
+        return found
+
     def folder(self, name: str, default: Path) -> Path:
         return Path(self.text(name) or default).expanduser().absolute()
 

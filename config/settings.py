@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
@@ -230,7 +231,13 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-unmatched": {"task": "metering.sweep_unmatched", "schedule": 60.0},
     "sweep-unpriced": {"task": "billing.sweep_unpriced", "schedule": 60.0},
     "sweep-rating": {"task": "billing.sweep_rating", "schedule": 30.0},
+    "sync-prices": {"task": "pricing.sync_prices", "schedule": crontab(hour="4", minute="17")},
 }
+
+# --- Provider prices --------------------------------------------------------------------------------------
+
+# Read once a day beside what is packaged; what looks wrong in them waits for a person.
+PRICE_SYNC_URLS = environment.addresses("PRICE_SYNC_URLS", ("litellm", "openrouter", "bedrock", "csv", "json"))
 
 # --- Invoices ---------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Calls to addresses that others chose, such as webhooks: never into our own network, never without an end.
+"""Calls to addresses that others chose, such as webhooks and price lists: never into our own network, never without an end.
 
 The host is resolved once, every address it has must be public, and the connection goes to that very address
 under the host's name: an answer that changes between check and call gains nothing. Redirects are not
@@ -36,7 +36,7 @@ class DeliveryFailed(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back; ``body`` is cut at 64 kB."""
+    """What came back; what is posted is answered in at most 64 kB, the rest is cut."""
 
     status: int
     body: bytes
@@ -106,6 +106,30 @@ def post(
     Raises ``AddressRefused`` when any address of the host is not public, ``DeliveryFailed`` when no answer
     comes.
     """
+    return _exchange("POST", url, body, headers, REPLY_BYTES_MAX, private=private, resolve=resolve)
+
+
+def fetch(url: str, *, most: int, private: bool = False, resolve: Resolve = resolve) -> Reply:
+    """Read what is at the address, at most ``most`` bytes of it, within ten seconds.
+
+    Raises as ``post`` does, and ``DeliveryFailed`` for an answer that is longer.
+    """
+    reply = _exchange("GET", url, None, {}, most + 1, private=private, resolve=resolve)
+    if len(reply.body) > most:
+        raise DeliveryFailed(f"The answer is longer than {most:,} bytes.")
+    return reply
+
+
+def _exchange(
+    method: str,
+    url: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    most: int,
+    *,
+    private: bool,
+    resolve: Resolve,
+) -> Reply:
     parts = check_url(url, private=private)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -116,25 +140,27 @@ def post(
     connection = _Pinned(host, port, addresses[0], tls=parts.scheme == "https")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        connection.request("POST", target, body, dict(headers))
+        connection.request(method, target, body, dict(headers))
         response = connection.getresponse()
-        return Reply(response.status, _read(response, deadline))
+        return Reply(response.status, _read(response, deadline, most))
     except (OSError, http.client.HTTPException) as error:
         raise DeliveryFailed(f"{type(error).__name__}: {error}"[:300]) from None
     finally:
         connection.close()
 
 
-def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:
-    body = b""
-    while len(body) < REPLY_BYTES_MAX:
+def _read(response: http.client.HTTPResponse, deadline: float, most: int) -> bytes:
+    parts: list[bytes] = []
+    left = most
+    while left > 0:
         if time.monotonic() > deadline:
             raise TimeoutError("the answer took too long")
-        chunk = response.read1(min(CHUNK_BYTES, REPLY_BYTES_MAX - len(body)))
+        chunk = response.read1(min(CHUNK_BYTES, left))
         if not chunk:
             break
-        body += chunk
-    return body
+        parts.append(chunk)
+        left -= len(chunk)
+    return b"".join(parts)
 
 
 class _Pinned(http.client.HTTPConnection):

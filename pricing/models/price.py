@@ -101,3 +101,14 @@ class ModelAlias(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["provider", "pattern"], name="model_alias_lookup")]
+
+
+class PriceSync(models.Model):
+    """How a source's daily reading stands: when it was last read, when it last said anything new, and what went wrong."""
+
+    source = models.CharField(max_length=40, primary_key=True)
+    address = models.CharField(max_length=500, blank=True, default="", help_text="'' = packaged with Burnline")
+    tried_at = models.DateTimeField(help_text="when it was last asked for")
+    read_at = models.DateTimeField(null=True, help_text="when it was last read without an error")
+    error = models.CharField(max_length=500, blank=True, default="", help_text="of the last try; '' = none")
+    snapshot = models.ForeignKey(PriceSnapshot, on_delete=models.PROTECT, null=True, related_name="+")

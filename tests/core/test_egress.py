@@ -4,7 +4,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from core.egress import REPLY_BYTES_MAX, AddressRefused, DeliveryFailed, check_url, is_public, post
+from core.egress import REPLY_BYTES_MAX, AddressRefused, DeliveryFailed, check_url, fetch, is_public, post
 
 PUBLIC = "93.184.216.34"
 
@@ -84,6 +84,11 @@ class Receiver(BaseHTTPRequestHandler):
         if self.path == "/long":
             self.wfile.write(b"x" * (REPLY_BYTES_MAX * 4))
 
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"p" * 1_000)
+
     def log_message(self, format: str, *args: object) -> None:
         pass
 
@@ -124,3 +129,11 @@ def test_redirects_are_not_followed_and_long_replies_are_cut(
 def test_an_absent_host_is_a_failed_delivery() -> None:
     with pytest.raises(DeliveryFailed):
         post("http://127.0.0.1:9/", b"", {}, private=True)
+
+
+def test_what_is_fetched_comes_whole_or_not_at_all(receiver: tuple[str, list[tuple[str, str, bytes]]]) -> None:
+    base, _ = receiver
+    here = {"private": True, "resolve": lambda host, port: ["127.0.0.1"]}
+    assert fetch(f"{base}/list", most=1_000, **here).body == b"p" * 1_000
+    with pytest.raises(DeliveryFailed, match="longer than 999 bytes"):
+        fetch(f"{base}/list", most=999, **here)
