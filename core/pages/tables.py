@@ -29,6 +29,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Head:
+    key: str
     label: str
     number: bool
     low: bool
@@ -123,7 +124,7 @@ def heads_for(request: HttpRequest, columns: Sequence[Column], default: str) -> 
                 request, {"sort": f"{'-' if turned else ''}{column.key}", "page": None, "format": None}
             )
             direction = ("descending" if downward else "ascending") if here else ""
-        heads.append(Head(column.label, column.number, column.low, href, direction))
+        heads.append(Head(column.key, column.label, column.number, column.low, href, direction))
     return tuple(heads)
 
 

@@ -15,7 +15,7 @@ from core.pages import charts
 from core.pages.figures import axis_money, compact, money_text
 from core.pages.hues import OTHER, Hue, hues_of
 from core.pages.spreadsheet import csv_response
-from core.pages.tables import address, chips_for, day_of, wants_csv
+from core.pages.tables import Chip, address, chips_for, day_of, wants_csv
 from core.pages.times import day, local_day, short_day
 from portal.queries.usage import (
     DIMENSIONS,
@@ -176,8 +176,8 @@ def name_rows(
     ]
 
 
-def unit_chips(request: HttpRequest, current: str) -> list[tuple[str, str, bool]]:
-    return [(label, address(request, {"unit": unit}), unit == current) for unit, label in UNITS.items()]
+def unit_chips(request: HttpRequest, current: str) -> list[Chip]:
+    return [Chip(label, address(request, {"unit": unit}), unit == current) for unit, label in UNITS.items()]
 
 
 def explorer_data(

@@ -1,21 +1,17 @@
 // The usage chart, to zoom into and to switch names on and off. Without this file, or without ECharts, the chart
-// that the server drew stays.
+// that the server drew stays. A sheet that was swapped in brings its own chart.
 (() => {
-  const place = document.querySelector("[data-explorer]");
-  if (!place || typeof echarts === "undefined") return;
-  const data = JSON.parse(document.getElementById(place.dataset.explorer).textContent);
-  const canvas = place.querySelector("[data-explorer-canvas]");
-  const still = place.querySelector("[data-explorer-still] figure");
-  const legend = still.querySelector(".legend");
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const money = data.currency ? { style: "currency", currency: data.currency } : {};
-  const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1, ...money });
-  const full = new Intl.NumberFormat("en-US", data.currency ? money : { maximumFractionDigits: 2 });
   const month = new Intl.DateTimeFormat("en-US", { month: "short", timeZone: "UTC" });
   const day = (text) => `${Number(text.slice(8))} ${month.format(new Date(text))}`;
   let chart = null;
+  let data = null;
 
   const draw = () => {
+    if (!chart) return;
+    const money = data.currency ? { style: "currency", currency: data.currency } : {};
+    const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1, ...money });
+    const full = new Intl.NumberFormat("en-US", data.currency ? money : { maximumFractionDigits: 2 });
     const soft = token("--ink-soft");
     const type = { fontFamily: getComputedStyle(document.body).fontFamily, color: soft, fontSize: 12 };
     chart.setOption({
@@ -42,13 +38,25 @@
     });
   };
 
-  canvas.hidden = false;
-  still.hidden = true;
-  if (legend) legend.hidden = true;
-  chart = echarts.init(canvas, null, { renderer: "svg" });
-  draw();
-  chart.on("click", (point) => { location.href = `/portal/calls?day=${data.days[point.dataIndex]}`; });
-  addEventListener("resize", () => chart.resize());
+  const begin = () => {
+    const place = document.querySelector("[data-explorer]");
+    if (typeof echarts === "undefined" || (chart && place?.contains(chart.getDom()))) return;
+    chart?.dispose();
+    chart = null;
+    if (!place) return;
+    data = JSON.parse(document.getElementById(place.dataset.explorer).textContent);
+    if (!data.series.length) return;
+    const canvas = place.querySelector("[data-explorer-canvas]");
+    canvas.hidden = false;
+    place.querySelector("[data-explorer-still] figure").hidden = true;
+    chart = echarts.init(canvas, null, { renderer: "svg" });
+    chart.on("click", (point) => { location.href = `/portal/calls?day=${data.days[point.dataIndex]}`; });
+    draw();
+  };
+
+  begin();
+  document.addEventListener("htmx:afterSwap", begin);
+  addEventListener("resize", () => chart?.resize());
   document.addEventListener("burnline:theme", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 })();

@@ -1,0 +1,20 @@
+// Filters, sorting and paging fetch the page they lead to and replace the sheet alone (htmx, see templates/base.html).
+// What cannot be shown in place - a page that moved, a sign-in that ended, an error, no network - is opened as a link
+// would open it.
+(() => {
+  const open = (event) => location.assign(event.detail.pathInfo.finalRequestPath);
+
+  document.addEventListener("htmx:beforeRequest", (event) => event.detail.target.setAttribute("aria-busy", "true"));
+  document.addEventListener("htmx:afterRequest", (event) => event.detail.target.removeAttribute("aria-busy"));
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { status, responseURL } = event.detail.xhr;
+    if (status === 200 && new URL(responseURL).pathname === location.pathname) return;
+    event.preventDefault();
+    open(event);
+  });
+  document.addEventListener("htmx:sendError", open);
+  document.addEventListener("htmx:afterSwap", () => {
+    // The control used may be gone, as "Next" is on the last page. Tab then goes on from the sheet's start.
+    if (document.activeElement === document.body) document.getElementById("sheet").focus({ preventScroll: true });
+  });
+})();
