@@ -288,8 +288,6 @@ ANY_JSON = st.recursive(
 @example(changes={"litellm_call_id": "\ud800"}, metadata={}, junk=b"")
 @example(changes={}, metadata={"usage_object": {"a\u0000": 1}}, junk=b"")
 def test_no_payload_is_a_fault_of_ours(post, changes, metadata, junk) -> None:
-    fields = payload(**changes) if not isinstance(changes.get("metadata"), dict) else payload()
-    if isinstance(fields["metadata"], dict):
-        fields["metadata"].update(metadata)
+    fields = payload(metadata=metadata) | changes
     for body in (json.dumps([fields]).encode(), json.dumps(fields).encode()[:-1] + junk, junk):
         assert post(body).status_code < 500
