@@ -100,7 +100,7 @@ _PROBLEM = {
 ANSWERS: dict[Any, Any] = {200: {"oneOf": [TAKEN, _RECEIPTS]}} | {
     (status, "application/problem+json"): _PROBLEM for status in (400, 401, 403, 409, 413, 415, 422, 503)
 }
-PAGE = {
+PAGE: dict[Any, Any] = {
     200: {
         "type": "object",
         "properties": {
@@ -108,4 +108,4 @@ PAGE = {
             "next": _TEXT | {"nullable": True},
         },
     }
-}
+} | {(status, "application/problem+json"): _PROBLEM for status in (400, 401, 403, 404, 405, 422, 429, 503)}

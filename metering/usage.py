@@ -184,7 +184,8 @@ def count_new_values(
 ) -> list[tuple[tuple[tuple[str, str], ...], str]]:
     """Of (dimensions, value) pairs, those a unique meter had not seen in the period; they are now noted as seen."""
     by_hash = {
-        (dimensions_hash(pair[0]), blake2b(pair[1].encode(), digest_size=16).digest()): pair for pair in values
+        (dimensions_hash(pair[0]), blake2b(pair[1].encode(), digest_size=16).digest()): pair
+        for pair in values
     }
     if not by_hash:
         return []

@@ -29,7 +29,9 @@ class UsageBucket(models.Model):
     )
     credits = models.DecimalField(**QUANTITY, default=0, help_text="credits burnt")
     covered = models.DecimalField(**QUANTITY, default=0, help_text="of these, covered by grants")
-    prepaid = models.DecimalField(**QUANTITY, default=0, help_text="money at which the covered credits were granted")
+    prepaid = models.DecimalField(
+        **QUANTITY, default=0, help_text="money at which the covered credits were granted"
+    )
     latest_at = models.DateTimeField(
         null=True, help_text="time of the newest event, for the latest aggregation"
     )
