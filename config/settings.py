@@ -237,7 +237,9 @@ CELERY_BEAT_SCHEDULE = {
 # --- Provider prices --------------------------------------------------------------------------------------
 
 # Read once a day beside what is packaged; what looks wrong in them waits for a person.
-PRICE_SYNC_URLS = environment.addresses("PRICE_SYNC_URLS", ("litellm", "openrouter", "bedrock", "csv", "json"))
+PRICE_SYNC_URLS = environment.addresses(
+    "PRICE_SYNC_URLS", ("litellm", "openrouter", "bedrock", "csv", "json")
+)
 
 # --- Invoices ---------------------------------------------------------------------------------------------
 
