@@ -26,7 +26,10 @@ class BurnTableVersion(models.Model):
     effective_at = models.DateTimeField()
     rates = models.JSONField(help_text="list of {id, match, credits, per}: see pricing.burn_tables.BurnRate")
     unlisted = models.CharField(
-        max_length=10, choices=Unlisted, default=Unlisted.PENDING, help_text="what becomes of events no rate names"
+        max_length=10,
+        choices=Unlisted,
+        default=Unlisted.PENDING,
+        help_text="what becomes of events no rate names",
     )
     note = models.CharField(max_length=300, blank=True, default="")
     created_at = models.DateTimeField()

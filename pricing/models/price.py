@@ -107,7 +107,9 @@ class PriceSync(models.Model):
     """How a source's daily reading stands: when it was last read, when it last said anything new, and what went wrong."""
 
     source = models.CharField(max_length=40, primary_key=True)
-    address = models.CharField(max_length=500, blank=True, default="", help_text="'' = packaged with Burnline")
+    address = models.CharField(
+        max_length=500, blank=True, default="", help_text="'' = packaged with Burnline"
+    )
     tried_at = models.DateTimeField(help_text="when it was last asked for")
     read_at = models.DateTimeField(null=True, help_text="when it was last read without an error")
     error = models.CharField(max_length=500, blank=True, default="", help_text="of the last try; '' = none")
