@@ -1,6 +1,6 @@
 from django.urls import path
 
-from console.views import customers, events, invoices, overview, plans, prices
+from console.views import customers, events, invoices, overview, plans, price_imports, prices
 
 app_name = "console"
 
@@ -15,6 +15,7 @@ urlpatterns = [
     path("console/plans/<path:key>", plans.plan, name="plan"),
     path("console/prices", prices.prices, name="prices"),
     path("console/prices/unpriced", prices.unpriced, name="unpriced"),
+    path("console/prices/imports", price_imports.imports, name="price_imports"),
     path("console/prices/imports/<int:snapshot_id>", prices.staged, name="staged"),
     path("console/prices/imports/<int:snapshot_id>/decide", prices.decide, name="decide"),
     path("console/invoices", invoices.invoices, name="invoices"),

@@ -27,6 +27,7 @@ PATHS = (
     "/console/plans/pro",
     "/console/prices",
     "/console/prices/unpriced",
+    "/console/prices/imports",
     "/console/invoices",
     "/console/events",
 )
