@@ -25,7 +25,7 @@ from billing.plan_moves import (
     candidates,
     move_subscribers,
 )
-from core import limits
+from core import limits, texts
 from core.clock import now
 from core.due_work import run_due
 from core.fields import Fields
@@ -173,8 +173,7 @@ def read_move(fields: Fields, version: PlanVersion, at: datetime) -> NewMove:
     if who is None:
         fields.refuse("who", "required", "It is required: all, new_only, or a list of customers' keys.")
     elif isinstance(who, list):
-        wrong = not who or len(who) > limits.MOVE_CUSTOMERS_MAX or any(not isinstance(x, str) for x in who)
-        if wrong:
+        if not 1 <= len(who) <= limits.MOVE_CUSTOMERS_MAX or not all(_is_key(key) for key in who):
             detail = f"Write 1 to {limits.MOVE_CUSTOMERS_MAX:,} customers' keys, each as text."
             fields.refuse("who", "list", detail)
     elif who not in (ALL, NEW_ONLY):
@@ -189,6 +188,10 @@ def read_move(fields: Fields, version: PlanVersion, at: datetime) -> NewMove:
     fields.done()
     assert isinstance(who, str | list)
     return NewMove(version, who, when)
+
+
+def _is_key(key: Any) -> bool:
+    return isinstance(key, str) and texts.VISIBLE_ASCII.fullmatch(key) is not None
 
 
 def _carry_out(at: datetime) -> int:

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.add_ons import NewAddOn, add_add_on, add_ons_of, end_add_on
+from billing.api.reading import visible_text
 from billing.api.rendering import subscription_json
 from billing.api.schema import SubscriptionSchema
 from billing.api.subscriptions import CUSTOMER, NOW, PERIOD_END, read_moment, subscription_in_path
@@ -26,7 +27,7 @@ from core.http.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, page_schema, refu
 from core.http.views import ApiView
 from core.idempotency import Answer
 from core.ids import public_id
-from core.money import ONE, ZERO, plain
+from core.money import CONTEXT, ONE, ZERO, plain
 from core.times import render_time
 from pricing.plan_terms import PlanTerms
 
@@ -133,6 +134,7 @@ class EndAddOnView(ApiView):
     def post(self, request: Request, key: str, add_on: str) -> Response:
         at = now()
         subscription = subscription_in_path(request, key, at)
+        visible_text(add_on, "add-on")
         fields = Fields(request.data)
         moment = read_moment(fields, subscription, at, default=PERIOD_END)
         fields.done()
@@ -156,6 +158,8 @@ def read_add_on(fields: Fields, at: datetime) -> NewAddOn:
     )
     if not new.quantity and fields.has("quantity"):
         fields.refuse("quantity", "number", "It must be above zero.")
+    if CONTEXT.multiply(new.amount, new.quantity) > MONEY_MAX:
+        fields.refuse("amount", "number", f"All pieces together may come to {plain(MONEY_MAX)} at most.")
     fields.done()
     return new
 

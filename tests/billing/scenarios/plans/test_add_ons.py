@@ -95,6 +95,9 @@ def test_an_extra_runs_once_at_a_time_and_only_in_open_periods(diary: Callable[[
     assert book.api.post(ADD_ONS, SEATS).status_code == 409
     assert book.api.post(ADD_ONS, SEATS | {"key": "x", "at": "2027-01-31T00:00:00Z"}).status_code == 409
     assert book.api.post(f"{ADD_ONS}/none/end").status_code == 404
+    assert book.api.post(f"{ADD_ONS}/%00/end").status_code == 404
+    dear = book.api.post(ADD_ONS, SEATS | {"key": "x", "amount": "1000000000000", "quantity": "1000000"})
+    assert [one["field"] for one in dear.json()["errors"]] == ["amount"]
     wrong = book.api.post(ADD_ONS, {"key": "a b", "amount": "-1", "quantity": 0, "recuring": True})
     assert {one["field"] for one in wrong.json()["errors"]} == {
         "key",

@@ -220,6 +220,7 @@ def test_a_move_killed_half_way_goes_on(
         ({"who": "some"}, {"who": "choice"}),
         ({"who": []}, {"who": "list"}),
         ({"who": [1]}, {"who": "list"}),
+        ({"who": ["two words"]}, {"who": "list"}),
         ({"who": ["nobody"]}, {"who[0]": "unknown_customer"}),
         ({"who": "all", "when": "soon"}, {"when": "time"}),
         ({"who": "all", "when": "2026-12-31T00:00:00Z"}, {"when": "too_early"}),
