@@ -328,3 +328,31 @@ def _standing(customer: Any, subscription: Any) -> Any:
             for s in (period_statement(subscription, month) for month in months)
         ],
     )
+
+
+def test_the_example_of_the_guide_is_right():
+    """docs/corrections.md, with January for October."""
+    acme = a_customer()
+    a_meter("calls", aggregation="count")
+    price("0.00001", START - timedelta(days=30), START)
+    subscribe(acme, a_plan([COST_PLUS]))
+    fields = {"provider": "acme-ai", "model": "m-1"}
+    use(acme, call("early", START + timedelta(days=3), usage={"input": 40_000_000}, **fields))
+    use(acme, call("late", CUT_FROM, usage={"input": 60_000_000}, **fields))
+    now = finish(FEBRUARY)
+    price("0.000007", CUT_FROM, now)
+
+    _, found = correct(now)
+
+    assert (found["events"], found["cost"]) == (1, {"before": "1000", "after": "820", "change": "-180"})
+    (january, _) = found["periods"]
+    assert january["charges"] == [{"charge": "calls", "before_minor": 150_000, "after_minor": 123_000}]
+    assert {
+        Decimal(january[f"margin_{side}"]["rate"]).quantize(Decimal("0.001")) for side in ("before", "after")
+    } == {Decimal("0.333")}
+    finish(MARCH)
+    (line,) = InvoiceLine.objects.filter(kind="correction")
+    assert (line.description, line.amount_minor) == (
+        "Calls, late usage of the period from 1 Jan 2026",
+        -27_000,
+    )
