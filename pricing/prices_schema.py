@@ -136,7 +136,9 @@ class BurnRateSchema(serializers.Serializer[Any]):
 
 class NewBurnVersionSchema(serializers.Serializer[Any]):
     rates = BurnRateSchema(many=True)
-    effective_at = serializers.DateTimeField(required=False, help_text="now if absent; in the past to correct")
+    effective_at = serializers.DateTimeField(
+        required=False, help_text="now if absent; in the past to correct"
+    )
     unlisted = serializers.ChoiceField(choices=BurnTableVersion.Unlisted.values, required=False)
     note = serializers.CharField(required=False)
     correction = serializers.BooleanField(required=False, help_text="may reach into the past; needs a note")

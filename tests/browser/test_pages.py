@@ -102,7 +102,9 @@ def pages_of(company: Company) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize(("theme", "width"), SCREENS)
-def test_the_consoles_pages_are_good_pages(browser: Browser, live_server: Any, theme: str, width: int) -> None:
+def test_the_consoles_pages_are_good_pages(
+    browser: Browser, live_server: Any, theme: str, width: int
+) -> None:
     company = a_company(terms(), "acme", now=datetime.now(UTC))
     User.objects.create_superuser("ops@example.com", PASSWORD)
     with screen(browser, theme, width) as page:

@@ -131,7 +131,9 @@ def test_an_absent_host_is_a_failed_delivery() -> None:
         post("http://127.0.0.1:9/", b"", {}, private=True)
 
 
-def test_what_is_fetched_comes_whole_or_not_at_all(receiver: tuple[str, list[tuple[str, str, bytes]]]) -> None:
+def test_what_is_fetched_comes_whole_or_not_at_all(
+    receiver: tuple[str, list[tuple[str, str, bytes]]],
+) -> None:
     base, _ = receiver
     here = {"private": True, "resolve": lambda host, port: ["127.0.0.1"]}
     assert fetch(f"{base}/list", most=1_000, **here).body == b"p" * 1_000
