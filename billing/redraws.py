@@ -227,7 +227,7 @@ def _lend_back(grants: list[CreditGrant]) -> list[tuple[CreditGrant, str, Decima
         kind = "credits.void" if grant.voided_at else "credits.expire" if grant.expired_at else None
         if kind is not None:
             amount = lost.get((grant_account(grant.id), kind), ZERO)
-            pass
+            grant.remaining = CONTEXT.add(grant.remaining, amount)
             ended.append((grant, kind, amount))
     return ended
 
