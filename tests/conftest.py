@@ -42,6 +42,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     RUNNING.close()
 
 
+@pytest.fixture(autouse=True)
+def nothing_remembered_from_another_test() -> None:
+    """A process keeps prices, rates and customers' ids in memory, by ids that another test's database gave to others."""
+    from metering import intake
+    from pricing import burn_tables, price_book
+
+    price_book._shelf.book = None
+    price_book.book_changed()
+    burn_tables._compiled.cache_clear()
+    for remembered in vars(intake).values():
+        if hasattr(remembered, "cache_clear"):
+            remembered.cache_clear()
+
+
 class Api:
     """The public API as a client sees it: JSON out, JSON back, with one key."""
 
