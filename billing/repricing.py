@@ -16,7 +16,7 @@ from billing.rating import RatingBatch
 from billing.redraws import Tables, burns_of, standing_draws
 from core.money import exact
 from customers.models import Customer
-from metering.stored_event import StoredEvent, set_cost, unpriced_events
+from metering.stored_event import StoredEvent, set_costs, unpriced_events
 from metering.usage import Sums
 from pricing.price_book import Cost, cost_of_usage, current_book
 
@@ -73,12 +73,12 @@ class _Run:
     def price(self, event: StoredEvent, book: int, *, rated: bool) -> int:
         """Note what one event costs by now, and count what that changes; 1 where nothing is missing any more."""
         cost = cost_now(event)
-        fresh = event._replace(cost=cost.amount, unpriced=bool(cost.unpriced))
+        fresh = event._replace(cost=cost.amount, cost_rows=cost.rows, unpriced=bool(cost.unpriced))
         waiting = fresh.unpriced
         if rated:
             waiting |= self._burn_late(fresh)
             self._differences.take(event, fresh)
-        set_cost(self.batch.customer.id, fresh, rows=cost.rows, unpriced=waiting, book=book)
+        set_costs(self.batch.customer.id, [fresh._replace(unpriced=waiting)], book=book)
         return 0 if waiting else 1
 
     def _burn_late(self, event: StoredEvent) -> bool:

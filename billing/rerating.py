@@ -30,7 +30,7 @@ from core.money import exact
 from core.periods import Period
 from core.problems import Conflict, NotFound
 from customers.models import Customer
-from metering.stored_event import StoredEvent, answered_from_cache, event_by_id, events_between, set_cost
+from metering.stored_event import StoredEvent, answered_from_cache, event_by_id, events_between, set_costs
 from pricing.models import BurnTableVersion
 from pricing.price_book import current_book
 
@@ -162,6 +162,7 @@ class _Correction:
         self._events = events_between(customer.id, span.start, span.end, up_to_seq=rated_seq)
         self._batch = RatingBatch(customer, now)
         self._tables = Tables(customer.id, self._batch.stretches)
+        self._costs: list[StoredEvent] = []
         self._cached = answered_from_cache(customer.id, span.start, span.end)
 
     def carry_out(self, *, cause: str) -> int:
@@ -186,11 +187,11 @@ class _Correction:
         for event in self._events_beyond([*was, *becomes]):
             changed += differences.take(event, event)
         self._batch.write()
+        set_costs(customer_id, self._costs, book=current_book().version)
         return changed
 
     def _take(self, event: StoredEvent, differences: Differences, *, waits_for_rate: bool) -> bool:
         fresh = event._replace(unpriced=waits_for_rate)
-        book = current_book().version
         if event.usage and (event.event_id, event.source) not in self._cached:
             cost = cost_now(event)
             fresh = event._replace(
@@ -198,7 +199,7 @@ class _Correction:
             )
         moved = differences.take(event, fresh)
         if fresh != event:
-            set_cost(self._customer.id, fresh, rows=fresh.cost_rows, unpriced=fresh.unpriced, book=book)
+            self._costs.append(fresh)
         return moved
 
     def _draws(self, first: int | None) -> list[Standing]:

@@ -1,5 +1,6 @@
 """Events as rating reads them back: in the order they were stored, a batch at a time."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -59,22 +60,28 @@ def unpriced_events(customer_id: int, limit: int, *, older_than: int) -> list[St
     return _events("unpriced AND price_book < %s ORDER BY seq LIMIT %s", customer_id, older_than, limit)
 
 
-def set_cost(
-    customer_id: int, event: StoredEvent, *, rows: dict[str, int], unpriced: bool, book: int
-) -> None:
-    """Note what the event costs by a newer price book. The facts of the event stay as they are.
+def set_costs(customer_id: int, events: Sequence[StoredEvent], *, book: int) -> None:
+    """Note what the events cost by the price book of that version: ``cost``, ``cost_rows`` and ``unpriced`` are taken.
 
-    An event whose report was incomplete stays unpriced: no price can tell what it left out.
+    The facts of an event stay as they are. One whose report was incomplete stays unpriced: no price can tell what it left
+    out.
     """
+    rows = [
+        (event.cost, encode(event.cost_rows).decode(), book, event.unpriced)
+        + (customer_id, event.event_id, event.source)
+        for event in events
+    ]
+    if not rows:
+        return
     with connection.cursor() as cursor:
-        cursor.execute(
+        cursor.executemany(
             """
             UPDATE metering_event SET cost = %s, cost_rows = %s::jsonb, price_book = %s, unpriced = %s OR EXISTS (
                 SELECT 1 FROM jsonb_array_elements_text(raw -> 'flags') AS flag
                 WHERE flag LIKE 'unknown:%%' OR flag LIKE 'mismatch:%%')
             WHERE customer_id = %s AND event_id = %s AND source = %s
             """,
-            [event.cost, encode(rows).decode(), book, unpriced, customer_id, event.event_id, event.source],
+            rows,
         )
 
 
