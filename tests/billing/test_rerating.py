@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from billing.credits import NewGrant, grant_credits
 from billing.models import CreditDraw, CreditGrant, InvoiceLine, LatePeriod, ReRating
 from billing.redraws import standing_draws
-from billing.rerating import NewReRating, apply_re_rating, open_re_rating
+from billing.rerating import NewReRating, apply_re_rating, apply_to, open_re_rating
 from billing.statement import period_statement, spend_statement
 from core.due_work import run_due
+from core.failpoints import armed
 from core.periods import Period
 from core.problems import Conflict
 from metering.models import Event
@@ -66,6 +67,10 @@ def correct(
 def cents(amount: Fraction) -> int:
     """Half away from zero."""
     return int(abs(amount) * 100 + Fraction(1, 2)) * (1 if amount >= 0 else -1)
+
+
+def _die() -> None:
+    raise RuntimeError("killed")
 
 
 def january_on_cost_plus() -> tuple[Any, Any, datetime]:
@@ -139,6 +144,29 @@ class TestABackdatedPrice:
         assert (again["events"], again["cost"]["change"]) == (0, "0")
         assert list(Event.objects.order_by("seq").values_list("cost", "cost_rows", "price_book")) == costs
         assert not LatePeriod.objects.exists()
+
+    def test_a_try_that_dies_leaves_nothing_and_the_next_one_is_the_only_one(self):
+        acme, _, now = january_on_cost_plus()
+        price("0.0008659", CUT_FROM, now)
+        opened = open_re_rating(NewReRating(Period(START, MARCH), "cut", acme), now=now)
+        run_due(now)
+        apply_re_rating(opened.id, by="ops", now=now)
+
+        with armed("billing.rerating.before_commit", _die):
+            run_due(now)
+        assert opened.steps.get().state == "found"
+        assert not LatePeriod.objects.exists()
+        run_due(now + timedelta(hours=1))
+        again = apply_to(acme.id, opened.id, now=now + timedelta(hours=2))  # a nudge that comes twice
+
+        assert (again.state, again.applied["events"], again.applied_at) == (
+            "applied",
+            4,
+            now + timedelta(hours=1),
+        )
+        opened.refresh_from_db()
+        assert (opened.state, opened.applied_at) == ("applied", now + timedelta(hours=1))
+        assert breaches() == []
 
     def test_a_price_that_came_since_the_dry_run_asks_for_another(self):
         acme, _, now = january_on_cost_plus()
