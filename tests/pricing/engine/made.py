@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 from pricing.engine.charge import Charge
 from pricing.engine.usage import EventFacts, Usage, contributions
 
-# Each law is tried on every model, so a few examples of each make many of the law.
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Each law is tried on every model, so a few examples of each make many of the law. How many are sorted out varies from
+# run to run among so few; a law that finds no example at all still fails.
+FEW = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 
 
 def given(*args: Any, **kwargs: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
