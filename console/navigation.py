@@ -1,0 +1,46 @@
+"""The console's sections and the pages in them. A page of its own gets one line here."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page with a link. ``below`` are the pages that are reached from it and light up the same link."""
+
+    label: str
+    name: str
+    below: tuple[str, ...] = ()
+
+    def holds(self, name: str) -> bool:
+        return name == self.name or name in self.below
+
+
+@dataclass(frozen=True)
+class Section:
+    """A link of the masthead, which leads to the section's first page. With several pages it has a row of its own."""
+
+    label: str
+    pages: tuple[Page, ...]
+
+    def holds(self, name: str) -> bool:
+        return any(page.holds(name) for page in self.pages)
+
+
+SECTIONS = (
+    Section("Overview", (Page("Overview", "overview", ("work",)),)),
+    Section("Customers", (Page("Customers", "customers", ("customer", "api_key", "portal_link")),)),
+    Section("Usage", (Page("Events", "events", ("event",)),)),
+    Section(
+        "Catalog",
+        (
+            Page("Plans", "plans", ("plan",)),
+            Page("Price book", "prices", ("unpriced", "price_imports", "staged")),
+        ),
+    ),
+    Section("Invoices", (Page("Invoices", "invoices", ("invoice", "invoice_line")),)),
+)
+
+
+def section_of(name: str) -> Section | None:
+    """The section that the page with this address's name belongs to."""
+    return next((section for section in SECTIONS if section.holds(name)), None)
