@@ -15,6 +15,7 @@ from core.money import ZERO, exact, shown
 
 GRANT = "grant:"
 KINDS = "credits."
+BURN = "credits.burn"
 WORDS = {
     "credits.grant": "{credits} credits granted: {names}",
     "credits.burn": "{credits} credits burnt for usage",
@@ -100,4 +101,17 @@ def _text(transaction: LedgerTransaction, entries: list[CreditEntry], names: dic
     granted = [names[entry.grant_id] for entry in entries if entry.grant_id and entry.amount > 0]
     others = [names[entry.grant_id] for entry in entries if entry.grant_id and entry.amount < 0]
     words = WORDS.get(transaction.kind, "{credits} credits moved")
-    return words.format(credits=shown(moved), names=", ".join(granted or others))
+    text = words.format(credits=_grouped(moved), names=", ".join(granted or others))
+    beyond = sum((entry.amount for entry in entries if not entry.grant_id and entry.amount < 0), ZERO)
+    if transaction.kind == BURN and beyond:
+        text += f", {_grouped(-beyond)} of them beyond the credits granted"
+    return text
+
+
+def _grouped(credits: Decimal) -> str:
+    """The exact number with its thousands apart.
+
+    >>> _grouped(Decimal("1912.208178"))
+    '1,912.208178'
+    """
+    return format(Decimal(shown(credits)), ",f")

@@ -46,7 +46,11 @@ class CreditDay:
 
 @dataclass(frozen=True)
 class Credits:
-    """Everything on the credits page. ``available`` adds up the grants that are active now."""
+    """Everything on the credits page.
+
+    ``available`` adds up what is left of the grants that are active now, ``granted`` what they began with; one that is
+    used up counts until it ends, one without an end no longer.
+    """
 
     available: Decimal
     granted: Decimal
@@ -92,7 +96,8 @@ class Rates:
 
 def credits_of(customer_id: int, now: datetime) -> Credits:
     grants = list(CreditGrant.objects.filter(customer_id=customer_id))
-    live = sorted((g for g in grants if active_at(g, now) and g.remaining > 0), key=burn_order)
+    active = [g for g in grants if active_at(g, now)]
+    live = sorted((g for g in active if g.remaining > 0), key=burn_order)
     ahead = sorted((g for g in grants if g.starts_at > now and g.voided_at is None), key=burn_order)
     shown = {g.id for g in [*live, *ahead]}
     over = sorted((g for g in grants if g.id not in shown), key=lambda g: (g.starts_at, g.id), reverse=True)
@@ -101,7 +106,7 @@ def credits_of(customer_id: int, now: datetime) -> Credits:
     expiring = [g for g in live if g.expires_at is not None]
     return Credits(
         available=sum((g.remaining for g in live), ZERO),
-        granted=sum((g.amount for g in live), ZERO),
+        granted=sum((g.amount for g in active if g.remaining > 0 or g.expires_at is not None), ZERO),
         open=tuple(
             [GrantRow(g, place, "in use", g.amount - g.remaining) for place, g in enumerate(live, 1)]
             + [GrantRow(g, None, "to come", ZERO) for g in ahead]

@@ -27,7 +27,7 @@ def credits(request: HttpRequest, visit: Visit) -> HttpResponse:
             (
                 short_day(value),
                 day(value),
-                {"From your credits": burnt[value].covered, "Beyond them": burnt[value].overage}
+                {"From your credits": burnt[value].covered, "Beyond your credits": burnt[value].overage}
                 if value in burnt
                 else {},
             )

@@ -22,7 +22,7 @@ def period(request: HttpRequest, visit: Visit) -> HttpResponse:
     window = window_so_far(page, visit)
     by = {split: usage_by(visit.customer.id, window, split) for split in SPLITS}
     total = sum(totals_by_name(by["model"]).values(), Used())
-    unit = best_unit(total)
+    unit = "credits" if total.credits else best_unit(total)
     label = labeler(unit, visit.customer.currency)
     axis = axis_labeler(unit, visit.customer.currency)
     exponent = page.plans[0].exponent if page.plans else 2
