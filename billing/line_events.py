@@ -1,6 +1,7 @@
 """The events behind an invoice line: those of its period and plan that its charge counts, as far as the invoice had them."""
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
@@ -12,6 +13,7 @@ from billing.terms import MeteredCharge, Stretch, stretch_of
 from core.money import ZERO
 from core.periods import Period
 from metering.models import Event
+from metering.removal import kept_since
 from metering.stored_event import StoredEvent
 
 Counted = Callable[[Event], Decimal | None]
@@ -35,6 +37,12 @@ def events_of_line(invoice: Invoice, line: InvoiceLine) -> tuple[QuerySet[Event]
     if metered.charge.measures_credits:
         return _overage(events), lambda event: event.overage
     return events, lambda event: _counted(metered, event, span)
+
+
+def not_kept_before(line: InvoiceLine) -> datetime | None:
+    """Where events that the line counted are no longer kept: since when they are. What it counted stays on the line."""
+    mark = kept_since(line.customer_id) if line.charge else None
+    return mark if mark is not None and line.period_start < mark else None
 
 
 def _charge_of(invoice: Invoice, line: InvoiceLine) -> tuple[Stretch, MeteredCharge] | None:

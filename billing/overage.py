@@ -22,6 +22,7 @@ from billing.terms import MeteredCharge, Stretch
 from core.money import CONTEXT, ZERO, exact
 from customers.models import Customer
 from metering.event_paths import text_reader
+from metering.removal import kept_since
 from metering.stored_event import StoredEvent, event_by_id
 from metering.usage import CALLS, BucketKey, Sums
 from pricing.engine.usage import NOTHING, EventFacts, UnpricedEvent, Usage, contribution
@@ -71,9 +72,9 @@ def cover_overage(grant: CreditGrant, customer: Customer, *, now: datetime) -> D
 
 def _uncovered(grant: CreditGrant) -> Iterator[_Burn]:
     """The customer's overage of the grant's time, by event and rate, in the order of the events."""
-    rows = CreditDraw.objects.filter(
-        customer_id=grant.customer_id, grant_id=None, occurred_at__gte=grant.starts_at
-    )
+    # Where events are no longer kept, every period is invoiced, and what is invoiced is not covered any more.
+    since = max(grant.starts_at, kept_since(grant.customer_id) or grant.starts_at)
+    rows = CreditDraw.objects.filter(customer_id=grant.customer_id, grant_id=None, occurred_at__gte=since)
     if grant.expires_at is not None:
         rows = rows.filter(occurred_at__lt=grant.expires_at)
     ordered = rows.order_by("seq", "burn_table_version_id", "burn_row", "token_kind", "n")

@@ -15,6 +15,7 @@ from billing.ledger import lock_customer
 from billing.margins import days_are_stale
 from billing.models import CreditDraw, CreditGrant, Subscription
 from billing.rating import BATCH_EVENTS, RatingBatch, call_dimensions
+from billing.retention import refuse_before_kept
 from billing.reversals import CountedReversals
 from billing.subscriptions import (
     NewSubscription,
@@ -61,9 +62,13 @@ class DrawnBefore(CreditBurner):
 @exact
 @transaction.atomic
 def start_and_count(new: NewSubscription, *, now: datetime) -> Subscription:
-    """Start a subscription; usage since its start that was rated before it was there is counted for it."""
-    subscription = start_subscription(new, now=now)
+    """Start a subscription; usage since its start that was rated before it was there is counted for it.
+
+    Raises ``Invalid`` for a start in a time whose events are no longer kept.
+    """
     position = lock_customer(new.customer.id)
+    refuse_before_kept(new.customer.id, new.starts_at, "starts_at")
+    subscription = start_subscription(new, now=now)
     batch = RatingBatch(new.customer, now)
     for event in _events(new.customer.id, position.rated_seq, since=subscription.starts_at):
         batch.open_period_of(event.occurred_at)

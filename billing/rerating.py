@@ -23,6 +23,7 @@ from billing.models import Invoice, ReRating, ReRatingStep
 from billing.rating import RatingBatch, rate_pending
 from billing.redraws import Standing, Tables, burns_of, compare_burns, redraw, standing_draws
 from billing.repricing import cost_now
+from billing.retention import refuse_before_kept
 from core.due_work import schedule
 from core.failpoints import failpoint
 from core.ids import new_id
@@ -51,7 +52,11 @@ class NewReRating:
 
 @transaction.atomic
 def open_re_rating(new: NewReRating, *, now: datetime) -> ReRating:
-    """Note a re-rating, and have each customer with events in the span looked at: one at once, many by due work."""
+    """Note a re-rating, and have each customer with events in the span looked at: one at once, many by due work.
+
+    Raises ``Invalid`` for a span that begins in a time whose events are no longer kept.
+    """
+    refuse_before_kept(None if new.customer is None else new.customer.id, new.span.start, "from")
     re_rating = ReRating.objects.create(
         id=new_id(),
         customer=new.customer,
@@ -142,8 +147,10 @@ def apply_to(customer_id: int, re_rating_id: UUID, *, now: datetime) -> ReRating
 def correct_customer(customer_id: int, re_rating: ReRating, *, now: datetime) -> dict[str, Any]:
     """Rate the customer's events of the span again, draws, costs and buckets; returns the change as JSON.
 
-    The caller is in a transaction, holds the customer's lock, and has rated what is stored.
+    The caller is in a transaction, holds the customer's lock, and has rated what is stored. Raises ``Invalid`` where
+    events of the span have been removed since it was asked for.
     """
+    refuse_before_kept(customer_id, re_rating.span_start, "from")
     span = Period(re_rating.span_start, re_rating.span_end)
     before = position_of(customer_id, span)
     correction = _Correction(Customer.objects.get(id=customer_id), span, now)

@@ -18,6 +18,7 @@ from billing.plan_moves import MOVE_DUE, step_is_due
 from billing.rating import customers_behind, rate_pending
 from billing.repricing import customers_unpriced, price_again
 from billing.rerating import APPLY_DUE, LOOK_DUE, apply_to, look_at
+from billing.retention import REMOVAL_DUE, remove_old_events, schedule_removals
 from billing.subscriptions import PERIOD_ENDS, STARTS
 from core import clock
 from core.due_work import Handler, Work
@@ -53,6 +54,12 @@ def sweep_unpriced(**kwargs: Any) -> None:
             price_again(customer_id, now=clock.now())
         except Exception:
             log.exception("repricing.failed", customer_id=customer_id)
+
+
+@shared_task(name="billing.sweep_removals", ignore_result=True)
+def sweep_removals(**kwargs: Any) -> None:
+    """Have the events of every customer looked at that may be too old to keep."""
+    schedule_removals(now=clock.now())
 
 
 def nudge_rating(customer_ids: frozenset[int]) -> None:
@@ -127,6 +134,11 @@ def re_rating_applies(work: Work, now: datetime) -> datetime | None:
     return None
 
 
+def events_may_go(work: Work, now: datetime) -> datetime | None:
+    """A customer's oldest events may be older than the installation keeps them."""
+    return remove_old_events(work.customer_id, now=now)
+
+
 HANDLERS: dict[str, Handler] = {
     STARTS: subscription_started,
     PERIOD_ENDS: period_ended,
@@ -137,4 +149,5 @@ HANDLERS: dict[str, Handler] = {
     MOVE_DUE: step_is_due,
     LOOK_DUE: re_rating_looks,
     APPLY_DUE: re_rating_applies,
+    REMOVAL_DUE: events_may_go,
 }

@@ -231,6 +231,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-unmatched": {"task": "metering.sweep_unmatched", "schedule": 60.0},
     "sweep-unpriced": {"task": "billing.sweep_unpriced", "schedule": 60.0},
     "sweep-rating": {"task": "billing.sweep_rating", "schedule": 30.0},
+    "sweep-removals": {"task": "billing.sweep_removals", "schedule": 3600.0},
     "sync-prices": {"task": "pricing.sync_prices", "schedule": crontab(hour="4", minute="17")},
 }
 
@@ -240,6 +241,11 @@ CELERY_BEAT_SCHEDULE = {
 PRICE_SYNC_URLS = environment.addresses(
     "PRICE_SYNC_URLS", ("litellm", "openrouter", "bedrock", "csv", "json")
 )
+
+# --- How long single events are kept ----------------------------------------------------------------------
+
+# 0 is for ever.
+KEEP_EVENTS_MONTHS = environment.integer("BURNLINE_KEEP_EVENTS_MONTHS", 0, least=0, most=1_200)
 
 # --- Invoices ---------------------------------------------------------------------------------------------
 

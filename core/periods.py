@@ -147,6 +147,16 @@ def period_containing(
     return n, period_number(anchor, n, interval, zone, count)
 
 
+def months_before(at: datetime, months: int) -> datetime:
+    """The same time of day so many months earlier, in UTC, clamped to the month's last day.
+
+    >>> months_before(datetime(2026, 3, 31, 12, tzinfo=UTC), 1).isoformat()
+    '2026-02-28T12:00:00+00:00'
+    """
+    instant = at.astimezone(UTC)
+    return datetime.combine(_edge(instant.date(), -months, "month"), instant.timetz())
+
+
 def _edge(anchor: date, steps: int, interval: str) -> date:
     if interval in _DAYS:
         return anchor + timedelta(days=steps * _DAYS[interval])

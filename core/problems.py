@@ -84,6 +84,14 @@ class NotFound(Problem):
     title = "Nothing is there"
 
 
+class Gone(Problem):
+    """It was there, and was removed by the installation's own rule."""
+
+    status = 410
+    code = "gone"
+    title = "That is no longer kept"
+
+
 class Conflict(Problem):
     status = 409
     code = "conflict"

@@ -1,7 +1,8 @@
 """Storing events: identity, order, durability.
 
 An event's identity is (customer, source, id) for as long as it is kept. Sent again, it is a duplicate; sent
-again with another content, it is refused and both hashes are kept. A customer's events are numbered by
+again with another content, it is refused and both hashes are kept. Once a time's events are removed, no other of
+that time is taken in: nobody could tell whether it was counted. A customer's events are numbered by
 ``seq`` in the order their transactions commit, because whoever stores holds the customer's stream until the
 commit.
 """
@@ -9,7 +10,9 @@ commit.
 import random
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import DatabaseError, OperationalError, connection, transaction
 
@@ -73,8 +76,13 @@ def store_events(events: Sequence[NewEvent], *, now: datetime) -> list[Outcome]:
     return outcomes
 
 
-def store_for_customer(customer_id: int, events: Sequence[NewEvent], *, now: datetime) -> list[Outcome]:
-    """Store one customer's events in one transaction; a transaction that lost a race is tried again."""
+def store_for_customer(
+    customer_id: int, events: Sequence[NewEvent], *, now: datetime, promised: bool = False
+) -> list[Outcome]:
+    """Store one customer's events in one transaction; a transaction that lost a race is tried again.
+
+    ``promised`` events were accepted before their customer was known: they are stored however old they are by now.
+    """
     digests = [content_hash(event) for event in events]
     recorded_at = now.isoformat()
     lines = [
@@ -85,7 +93,7 @@ def store_for_customer(customer_id: int, events: Sequence[NewEvent], *, now: dat
     while True:
         tries_left -= 1
         try:
-            outcomes = _store(customer_id, events, digests, lines, now)
+            outcomes = _store(_Batch(customer_id, events, digests, lines, promised), now)
             break
         except OperationalError as error:
             if not tries_left or connection.in_atomic_block or sqlstate(error) not in PASSING_STATES:
@@ -101,7 +109,7 @@ def take_in_unmatched(customer_key: str, customer_id: int, *, now: datetime) -> 
     """Store what arrived for this customer before it was known; how many events that were. Safe to repeat."""
 
     def store(events: Sequence[NewEvent]) -> list[Outcome]:
-        return store_for_customer(customer_id, events, now=now)
+        return store_for_customer(customer_id, events, now=now, promised=True)
 
     return match_unmatched(customer_key, store, now=now)
 
@@ -130,33 +138,55 @@ def _customers_of(groups: Collection[tuple[str, bool]]) -> dict[tuple[str, bool]
     return found
 
 
-def _store(
-    customer_id: int, events: Sequence[NewEvent], digests: list[bytes], lines: list[str], now: datetime
-) -> list[Outcome]:
-    """Straight in, as nearly every batch can go; the careful way only when a key is taken."""
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """One customer's events with their hashes and lines, in order."""
+
+    customer_id: int
+    events: Sequence[NewEvent]
+    digests: list[bytes]
+    lines: list[str]
+    promised: bool
+
+    def reaches_before(self, kept_since: datetime | None) -> bool:
+        """Whether some event is of a time whose events are removed."""
+        if kept_since is None or self.promised:
+            return False
+        return any(event.occurred_at < kept_since for event in self.events)
+
+
+def _store(batch: _Batch, now: datetime) -> list[Outcome]:
+    """Straight in, as nearly every batch can go; the careful way only when a key is taken or a time is removed."""
+    events = batch.events
     if len({(event.id, event.source) for event in events}) == len(events):
         try:
             with transaction.atomic():
-                _write(customer_id, lines)
-            return [Outcome.ACCEPTED] * len(events)
+                stream = _advance_stream(batch.customer_id, len(events))
+                if not batch.reaches_before(stream.kept_since):
+                    _write(batch.lines, stream)
+                    return [Outcome.ACCEPTED] * len(events)
+                transaction.set_rollback(True)
         except DatabaseError as error:
             if sqlstate(error) not in KEY_TAKEN_STATES:
                 raise
-    return _store_carefully(customer_id, events, digests, lines, now)
+    return _store_carefully(batch, now)
 
 
-def _store_carefully(
-    customer_id: int, events: Sequence[NewEvent], digests: list[bytes], lines: list[str], now: datetime
-) -> list[Outcome]:
+def _store_carefully(batch: _Batch, now: datetime) -> list[Outcome]:
     """Compare with what is stored, under the stream's lock, so that nobody can store the same in between."""
     outcomes: list[Outcome] = []
     fresh: list[str] = []
     contradictions: list[Contradiction] = []
     with transaction.atomic():
-        _advance_stream(customer_id, 0)
-        stored = _stored_digests(customer_id, events)
-        for event, digest, line in zip(events, digests, lines, strict=True):
-            before = stored.setdefault((event.id, event.source), digest)
+        kept_since = _advance_stream(batch.customer_id, 0).kept_since
+        removed = kept_since if batch.reaches_before(kept_since) else None
+        stored = _stored_digests(batch.customer_id, batch.events)
+        for event, digest, line in zip(batch.events, batch.digests, batch.lines, strict=True):
+            identity = (event.id, event.source)
+            if removed is not None and event.occurred_at < removed and identity not in stored:
+                outcomes.append(Outcome.TOO_OLD)
+                continue
+            before = stored.setdefault(identity, digest)
             if before is digest:
                 fresh.append(line)
                 outcomes.append(Outcome.ACCEPTED)
@@ -166,29 +196,35 @@ def _store_carefully(
                 contradictions.append(Contradiction(event, before, digest))
                 outcomes.append(Outcome.CONFLICT)
         if fresh:
-            _write(customer_id, fresh)
-        keep_conflicts(customer_id, contradictions, now=now)
+            _write(fresh, _advance_stream(batch.customer_id, len(fresh)))
+        keep_conflicts(batch.customer_id, contradictions, now=now)
     return outcomes
 
 
-def _write(customer_id: int, lines: Sequence[str]) -> None:
-    last_seq = _advance_stream(customer_id, len(lines))
-    data = copy_data(lines, first_seq=last_seq - len(lines) + 1)
+def _write(lines: Sequence[str], stream: "_Stream") -> None:
+    data = copy_data(lines, first_seq=stream.last_seq - len(lines) + 1)
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(COPY) as copy:
         copy.write(data)
     failpoint("metering.before_commit")
 
 
-def _advance_stream(customer_id: int, count: int) -> int:
-    """Lock the customer's stream until the commit and move it on; the last ``seq`` now given out."""
+class _Stream(NamedTuple):
+    """The customer's stream, locked: the last ``seq`` now given out, and since when events are kept; None, all are."""
+
+    last_seq: int
+    kept_since: datetime | None
+
+
+def _advance_stream(customer_id: int, count: int) -> _Stream:
+    """Lock the customer's stream until the commit and move it on."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO metering_eventstream AS stream (customer_id, last_seq) VALUES (%s, %s)"
             " ON CONFLICT (customer_id) DO UPDATE SET last_seq = stream.last_seq + excluded.last_seq"
-            " RETURNING last_seq",
+            " RETURNING last_seq, kept_since",
             [customer_id, count],
         )
-        return int(cursor.fetchone()[0])
+        return _Stream(*cursor.fetchone())
 
 
 def _stored_digests(customer_id: int, events: Sequence[NewEvent]) -> dict[tuple[str, str], bytes]:

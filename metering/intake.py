@@ -14,6 +14,9 @@ from metering.outcomes import Outcome
 from metering.reading import Reading, Refusal
 
 CONFLICT_DETAIL = "An event with this id and source is stored with other content; nothing was changed."
+TOO_OLD_DETAIL = (
+    "The customer's events of that time are no longer kept, so nobody can tell whether it was counted."
+)
 CUSTOMERS_REMEMBERED = 10_000
 
 
@@ -62,6 +65,10 @@ def take_in(reading: Reading, *, now: datetime) -> Intake:
         if outcome is Outcome.CONFLICT:
             place = "id" if reading.lone else f"events[{position}].id"
             error = FieldError(place, "conflict", CONFLICT_DETAIL)
+            intake.refusals.append(Refusal(position, event.id, (error,)))
+        elif outcome is Outcome.TOO_OLD:
+            place = "time" if reading.lone else f"events[{position}].time"
+            error = FieldError(place, "too_old", TOO_OLD_DETAIL)
             intake.refusals.append(Refusal(position, event.id, (error,)))
         elif outcome is Outcome.DUPLICATE:
             intake.duplicates += 1

@@ -8,3 +8,4 @@ class Outcome(Enum):
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
     UNMATCHED = "unmatched"
+    TOO_OLD = "too_old"

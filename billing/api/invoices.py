@@ -16,7 +16,7 @@ from billing.api.rendering import invoice_json
 from billing.api.schema import InvoiceSchema
 from billing.documents import invoice_pdf
 from billing.drafts import refresh_drafts
-from billing.line_events import events_of_line
+from billing.line_events import events_of_line, not_kept_before
 from billing.models import Invoice, InvoiceLine, InvoiceNumber, Subscription
 from core.clock import now
 from core.http.credentials import Credential
@@ -26,7 +26,8 @@ from core.http.schema import PAGE_PARAMETERS, page_schema, refusals
 from core.http.views import ApiView, credential_of
 from core.ids import parse_public_id
 from core.money import plain
-from core.problems import NotFound
+from core.problems import Gone, NotFound
+from core.times import render_time
 from metering.models import Event
 from metering.queries import NEWEST_FIRST, event_as_json
 
@@ -110,11 +111,11 @@ class LineEventsView(ApiView):
         summary="The events behind an invoice line",
         description=(
             "Newest first, each with the quantity that counts. A fee has none. A page may hold fewer events than its "
-            "limit and still have a next one."
+            "limit and still have a next one. 410 where the installation no longer keeps them."
         ),
         operation_id="listInvoiceLineEvents",
         parameters=PAGE_PARAMETERS,
-        responses={200: page_schema("LineEventPage", LineEventSchema), **refusals(404, 422)},
+        responses={200: page_schema("LineEventPage", LineEventSchema), **refusals(404, 410, 422)},
     )
     def get(self, request: Request, id: str, n: int) -> Response:
         query = query_of(request)
@@ -125,6 +126,11 @@ class LineEventsView(ApiView):
         line = lines.filter(n=n).first() if n < 2**31 else None
         if line is None:
             raise NotFound(f"The invoice has no line {n}.")
+        mark = not_kept_before(line)
+        if mark is not None:
+            raise Gone(
+                f"Single events from before {render_time(mark)} are no longer kept; the line stays as it is."
+            )
         events, counted = events_of_line(invoice, line)
 
         def render(event: Event) -> dict[str, Any] | None:

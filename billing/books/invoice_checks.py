@@ -12,6 +12,7 @@ from billing.drafts import PERIOD
 from billing.invoices import SERIES, document_hash
 from billing.models import Invoice, InvoiceLine, LatePeriod
 from core.money import tax_minor
+from metering.models import EventStream
 
 
 def totals_equal_lines() -> Iterator[Breach]:
@@ -65,14 +66,19 @@ def fingerprints_match() -> Iterator[Breach]:
 def lines_rerate() -> Iterator[Breach]:
     """What each period's invoices billed for usage, corrections included, against its raw events rated again.
 
-    A period into which something came since its last invoice is left out: its difference is still to be billed.
+    A period into which something came since its last invoice is left out: its difference is still to be billed. So is one
+    whose events are no longer kept: it was checked while they were.
     """
+    kept_since = dict(EventStream.objects.exclude(kept_since=None).values_list("customer_id", "kept_since"))
     waiting = set(LatePeriod.objects.values_list("customer_id", "subscription_id", "period_start"))
     finalized = Invoice.objects.filter(finalized_at__isnull=False, kind=PERIOD)
     for invoice in finalized.exclude(status=Invoice.Status.VOID).order_by(
         "customer_id", "period_start", "id"
     ):
         if (invoice.customer_id, invoice.subscription_id, invoice.period_start) in waiting:
+            continue
+        mark = kept_since.get(invoice.customer_id)
+        if mark is not None and invoice.period_start < mark:
             continue
         issued, closing_seq = _billed(invoice)
         again = rerated_lines(invoice, up_to_seq=closing_seq)

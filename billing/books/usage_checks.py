@@ -41,16 +41,18 @@ def any_use(usage: object) -> bool:
 
 
 def calls_equal_events() -> Iterator[Breach]:
-    """The statistics of all calls, in one comparison a customer: number and cost."""
+    """The statistics of all calls, in one comparison a customer: number and cost, of the events kept and those removed."""
     found = rows(
         """
-        SELECT p.customer_id, b.events, e.events, b.cost, e.cost FROM billing_ratingposition p
+        SELECT p.customer_id, b.events, e.events + r.events, b.cost, e.cost + r.cost FROM billing_ratingposition p
         LEFT JOIN LATERAL (SELECT coalesce(sum(events), 0) AS events, coalesce(sum(cost), 0) AS cost
             FROM metering_usagebucket u WHERE u.customer_id = p.customer_id AND u.series = '*calls'
             AND u.scope_id = '00000000-0000-0000-0000-000000000000') b ON true
         LEFT JOIN LATERAL (SELECT count(*) AS events, coalesce(sum(cost), 0) AS cost FROM metering_event v
             WHERE v.customer_id = p.customer_id AND v.seq <= p.rated_seq) e ON true
-        WHERE b.events <> e.events OR b.cost <> e.cost ORDER BY 1
+        LEFT JOIN LATERAL (SELECT coalesce(sum(events), 0) AS events, coalesce(sum(cost), 0) AS cost
+            FROM metering_eventremoval x WHERE x.customer_id = p.customer_id) r ON true
+        WHERE b.events <> e.events + r.events OR b.cost <> e.cost + r.cost ORDER BY 1
         """
     )
     for customer_id, bucketed, stored, bucket_cost, event_cost in found:

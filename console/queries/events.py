@@ -7,7 +7,7 @@ from operator import or_
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from metering.models import Event, UnmatchedEvent
+from metering.models import Event, EventRemoval, UnmatchedEvent
 
 PAGE = 50
 CSV_ROWS_MAX = 10_000
@@ -64,6 +64,16 @@ def latest_events(limit: int = PAGE) -> list[Event]:
     wanted = reduce(or_, (Q(customer_id=customer_id, seq=seq) for customer_id, seq in places))
     found = {(row.customer_id, row.seq): row for row in Event.objects.filter(wanted)}
     return [found[place] for place in places if place in found]
+
+
+def removals(customer_id: int | None, limit: int = PAGE) -> list[EventRemoval]:
+    """What was removed because it was older than the installation keeps events: of a customer, or the latest of all."""
+    rows = (
+        EventRemoval.objects.all()
+        if customer_id is None
+        else EventRemoval.objects.filter(customer_id=customer_id)
+    )
+    return list(rows.order_by("-removed_at", "customer_id", "-kept_since")[:limit])
 
 
 def unmatched_events(limit: int = PAGE) -> list[UnmatchedEvent]:

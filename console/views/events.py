@@ -13,6 +13,7 @@ from console.queries.events import (
     EventFilter,
     events_of,
     latest_events,
+    removals,
     unmatched_events,
 )
 from core.clock import now as present
@@ -54,12 +55,16 @@ def events(request: HttpRequest) -> HttpResponseBase:
     }
     if customer is None:
         rows = [] if words else latest_events()
+        removed = [] if words else removals(None)
         names = dict(
-            Customer.objects.filter(id__in={row.customer_id for row in rows}).values_list("id", "key")
+            Customer.objects.filter(
+                id__in={row.customer_id for row in rows} | {row.customer_id for row in removed}
+            ).values_list("id", "key")
         )
         context |= {
             "rows": [(row, names.get(row.customer_id, "")) for row in rows],
             "unmatched": [] if words else unmatched_events(),
+            "removals": [(row, names.get(row.customer_id, "")) for row in removed],
         }
         return render(request, "console/events.html", context)
     asked = EventFilter(
@@ -69,7 +74,11 @@ def events(request: HttpRequest) -> HttpResponseBase:
         return _csv(customer, asked)
     found = list(events_of(asked)[: PAGE + 1])
     page = stream(request, found, size=PAGE, last_seq=found[PAGE - 1].seq if len(found) > PAGE else None)
-    context |= {"page": page, "rows": [(row, customer.key) for row in page.rows]}
+    context |= {
+        "page": page,
+        "rows": [(row, customer.key) for row in page.rows],
+        "removals": [(row, customer.key) for row in removals(customer.id)],
+    }
     return render(request, "console/events.html", context)
 
 

@@ -59,6 +59,25 @@ class EventStream(models.Model):
 
     customer_id = models.BigIntegerField(primary_key=True)
     last_seq = models.BigIntegerField(default=0)
+    kept_since = models.DateTimeField(
+        null=True, help_text="events that happened before it are removed, and none of them is taken in again"
+    )
+
+
+class EventRemoval(models.Model):
+    """What was removed of a customer's events at one of its marks: so the books still know how many there were."""
+
+    pk = models.CompositePrimaryKey("customer_id", "kept_since")
+    customer_id = models.BigIntegerField()
+    kept_since = models.DateTimeField(help_text="the mark: what happened before it was removed")
+    events = models.BigIntegerField(default=0)
+    cost = models.DecimalField(**QUANTITY, default=0, help_text="what the removed events had cost us, in USD")
+    up_to_seq = models.BigIntegerField(
+        help_text="what was stored after it stays: the first event from the mark on is next"
+    )
+    last_seq = models.BigIntegerField(default=0, help_text="of the newest event removed so far")
+    started_at = models.DateTimeField()
+    removed_at = models.DateTimeField(help_text="when the last batch of them was removed")
 
 
 class EventConflict(models.Model):

@@ -10,6 +10,7 @@ from core.pages.spreadsheet import Cell, csv_response
 from core.pages.streams import before_of, stream
 from core.pages.tables import day_of, kept, searched, wants_csv
 from core.periods import local_midnight
+from metering.removal import kept_since
 from portal.queries.calls import CSV_ROWS_MAX, PAGE, CallFilter, call_by_seq, calls_of
 from portal.visits import Visit, portal_page
 
@@ -39,6 +40,7 @@ def calls(request: HttpRequest, visit: Visit) -> HttpResponseBase:
         "search": asked.words,
         "day": asked_day,
         "kept": kept(request.GET),
+        "kept_since": kept_since(visit.customer.id),
     }
     return render(request, "portal/calls.html", context)
 

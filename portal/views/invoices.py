@@ -4,6 +4,7 @@ from django.shortcuts import render
 
 from billing.documents import invoice_pdf
 from billing.line_days import LineDay, all_calls_of_line, calls_of_line, days_of_line
+from billing.line_events import not_kept_before
 from billing.models import InvoiceLine
 from core.money import from_minor
 from core.pages import charts
@@ -109,6 +110,7 @@ def line(request: HttpRequest, public_id: str, n: int, visit: Visit) -> HttpResp
             ),
         )
     before = before_of(request)
+    mark = not_kept_before(found)
     counted = calls_of_line(page.invoice, found, visit.zone, size=CALLS_SHOWN, day=asked_day, before=before)
     context = {
         "visit": visit,
@@ -120,6 +122,7 @@ def line(request: HttpRequest, public_id: str, n: int, visit: Visit) -> HttpResp
         "chart": line_chart(found, days) if days else None,
         "period": Period(found.period_start, found.period_end),
         "calls": counted.calls,
+        "kept_since": mark,
         "older_href": address(request, {"before": str(counted.older_than)}) if counted.older_than else "",
         "newest_href": address(request, {"before": None}) if before is not None else "",
         "csv_href": address(request, {"format": "csv", "before": None}),
