@@ -232,6 +232,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-unpriced": {"task": "billing.sweep_unpriced", "schedule": 60.0},
     "sweep-rating": {"task": "billing.sweep_rating", "schedule": 30.0},
     "sweep-removals": {"task": "billing.sweep_removals", "schedule": 3600.0},
+    "forget-arrivals": {"task": "metering.forget_arrivals", "schedule": 600.0},
     "sync-prices": {"task": "pricing.sync_prices", "schedule": crontab(hour="4", minute="17")},
 }
 
@@ -246,6 +247,11 @@ PRICE_SYNC_URLS = environment.addresses(
 
 # 0 is for ever.
 KEEP_EVENTS_MONTHS = environment.integer("BURNLINE_KEEP_EVENTS_MONTHS", 0, least=0, most=1_200)
+
+# --- Events that could not be stored -------------------------------------------------------------------
+
+REJECTED_DAYS = environment.integer("BURNLINE_REJECTED_DAYS", 30, least=1, most=400)
+UNMATCHED_DAYS = environment.integer("BURNLINE_UNMATCHED_DAYS", 400, least=1, most=3650)
 
 # --- Invoices ---------------------------------------------------------------------------------------------
 

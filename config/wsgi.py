@@ -12,3 +12,7 @@ if "BURNLINE_DIE_WITH_PARENT" in os.environ:
     die_with_parent()
 
 application = get_wsgi_application()
+
+from metering.arrivals import write_arrivals_by_themselves  # noqa: E402  # once Django is set up
+
+write_arrivals_by_themselves()

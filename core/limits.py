@@ -115,6 +115,34 @@ LARGE_BODIES_MAX = 4
 # A read that promises money first rates what waits: about a second's work. What is left shows a moment later.
 CATCH_UP_EVENTS = 20_000
 
+# --- Events that were refused --------------------------------------------------------------------------
+
+# One refused event as it is kept: 50 properties of some 250 characters. What is longer is told, not kept.
+REJECTED_BYTES_MAX = 16 * 1024
+REJECTED_TEXT_CHARACTERS_MAX = 255
+REJECTED_DETAIL_CHARACTERS_MAX = 1_000
+
+# Kept a minute and an hour by one process, and a minute of one key: a sender gone wild fills no disk, and hides nobody
+# else's mistake. What goes beyond is counted.
+REJECTED_KEPT_PER_MINUTE_MAX = 2_000
+REJECTED_KEPT_PER_MINUTE_OF_A_KEY_MAX = 1_000
+REJECTED_KEPT_PER_HOUR_MAX = 20_000
+
+# Kept altogether, the newest: 200 MB where each has two kilobytes.
+REJECTED_ROWS_MAX = 100_000
+
+# Sent again, or given up, by one click or call: about a second's work.
+REPLAYED_AT_ONCE_MAX = 1_000
+
+# Unmatched events taken in before the answer; the sweep does the rest within a minute.
+UNMATCHED_AT_ONCE_MAX = 5_000
+
+# Arrivals by the minute are looked at for the last hours and days: a fortnight of them is some 500,000 small rows.
+ARRIVALS_DAYS_KEPT = 14
+
+# Pasted into a page by a person.
+TRIED_BYTES_MAX = 256 * 1024
+
 # --- The catalogue ----------------------------------------------------------------------------------------
 
 # An invoice of more lines is one that nobody reads.

@@ -14,18 +14,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import strict_json
-from core.http.credentials import Credential
 from core.http.views import ApiView
 from core.problems import FieldError, Invalid
 from core.times import render_time
 from metering import compatible_schema as schema
 from metering.customer_lookup import customer_ids
+from metering.deliveries import Delivery
 from metering.doors import json_answer, receive, refusal
 from metering.formats import lago, openmeter
 from metering.formats.event_json import plain_values
 from metering.intake import customer_key_of, problem_of, take_in
 from metering.new_event import NewEvent
 from metering.reading import Reading, Refusal
+from metering.rejections import note_refused_body
+
+# Of a body that could not be read as either client's.
+COMPATIBLE = "compatible"
 
 
 class CompatibleEventsView(ApiView):
@@ -33,7 +37,7 @@ class CompatibleEventsView(ApiView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return (
-            receive(request, answer_events)
+            receive(request, answer_events, door=COMPATIBLE)
             if request.method == "POST"
             else super().dispatch(request, *args, **kwargs)
         )
@@ -49,7 +53,7 @@ class CompatibleBatchView(ApiView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return (
-            receive(request, answer_batch)
+            receive(request, answer_batch, door=lago.DOOR)
             if request.method == "POST"
             else super().dispatch(request, *args, **kwargs)
         )
@@ -62,27 +66,29 @@ class CompatibleBatchView(ApiView):
         raise NotImplementedError("POST is answered in dispatch().")
 
 
-def answer_events(request: HttpRequest, body: bytes, credential: Credential, now: datetime) -> HttpResponse:
+def answer_events(request: HttpRequest, body: bytes, delivery: Delivery) -> HttpResponse:
     """Store what either client sent; its shape tells whose it is."""
     tree = strict_json.decode(body, wide=True)
-    bound = customer_key_of(credential)
     if openmeter.is_openmeter(tree):
-        return _answer_openmeter(openmeter.read_tree(tree, now=now, customer=bound), now)
+        delivery.door = openmeter.DOOR
+        bound = customer_key_of(delivery.credential)
+        return _answer_openmeter(openmeter.read_tree(tree, now=delivery.now, customer=bound), delivery)
     if lago.is_lago(tree):
-        return _answer_lago(tree, lago.read_one_tree, bound, credential, now)
+        delivery.door = lago.DOOR
+        return _answer_lago(tree, lago.read_one_tree, delivery)
     detail = "Send a CloudEvent, as OpenMeter's clients do, or {\"event\": {…}}, as Lago's do."
     raise Invalid.one("", "shape", detail)
 
 
-def answer_batch(request: HttpRequest, body: bytes, credential: Credential, now: datetime) -> HttpResponse:
+def answer_batch(request: HttpRequest, body: bytes, delivery: Delivery) -> HttpResponse:
     """Store a batch of Lago's."""
     tree = strict_json.decode(body, wide=True)
-    return _answer_lago(tree, lago.read_batch_tree, customer_key_of(credential), credential, now)
+    return _answer_lago(tree, lago.read_batch_tree, delivery)
 
 
-def _answer_openmeter(reading: Reading, now: datetime) -> HttpResponse:
+def _answer_openmeter(reading: Reading, delivery: Delivery) -> HttpResponse:
     """204, or the reasons why some events were refused; the others are stored all the same."""
-    intake = take_in(reading, now=now)
+    intake = take_in(reading, delivery)
     problem = problem_of(reading, intake)
     if problem is None and intake.refusals:
         errors = tuple(error for refused in intake.refusals for error in refused.errors)
@@ -94,24 +100,28 @@ def _answer_openmeter(reading: Reading, now: datetime) -> HttpResponse:
 Read = Callable[..., Reading]
 
 
-def _answer_lago(
-    tree: Any, read: Read, bound: str | None, credential: Credential, now: datetime
-) -> HttpResponse:
+def _answer_lago(tree: Any, read: Read, delivery: Delivery) -> HttpResponse:
     """The events as Lago would answer them, or its validation errors."""
+    bound = customer_key_of(delivery.credential)
 
     @cache
     def customer_of(name: str) -> str | None:
-        return bound if customer_ids([name], subscriptions=True).get(name) == credential.customer_id else None
+        return (
+            bound
+            if customer_ids([name], subscriptions=True).get(name) == delivery.credential.customer_id
+            else None
+        )
 
     try:
-        reading = read(tree, now=now, customer=bound, customer_of=customer_of)
+        reading = read(tree, now=delivery.now, customer=bound, customer_of=customer_of)
     except Invalid as refused:
+        note_refused_body(delivery, refused)
         return _validation_errors([Refusal(0, None, refused.errors)], lone=True)
-    intake = take_in(reading, now=now)
+    intake = take_in(reading, delivery)
     if intake.refusals:
         return _validation_errors(intake.refusals, lone=reading.lone)
     sent = [tree["event"]] if reading.lone else tree["events"]
-    events = [_as_lago(item, event, now) for item, event in zip(sent, reading.events, strict=True)]
+    events = [_as_lago(item, event, delivery.now) for item, event in zip(sent, reading.events, strict=True)]
     return json_answer({"event": events[0]} if reading.lone else {"events": events})
 
 

@@ -7,7 +7,6 @@ import json
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -17,10 +16,12 @@ from core.clock import now as read_clock
 from core.http.bodies import read_body
 from core.http.credentials import Credential
 from core.http.handler import PROBLEM_TYPE, problem_response
-from core.problems import Unauthorized, Unavailable
+from core.problems import Problem, Unauthorized, Unavailable
 from customers.authentication import BearerKey
+from metering.deliveries import Delivery
+from metering.rejections import note_refused_body
 
-Answer = Callable[[HttpRequest, bytes, Credential, datetime], HttpResponse]
+Answer = Callable[[HttpRequest, bytes, Delivery], HttpResponse]
 # Puts a refusal, rendered as a problem, into the form that the door's clients read.
 Refuse = Callable[[HttpRequest, HttpResponse], HttpResponse]
 
@@ -30,19 +31,29 @@ _telemetry_bodies = threading.BoundedSemaphore()
 
 
 def receive(
-    request: HttpRequest, answer: Answer, *, most: int = limits.BODY_BYTES_MAX, refuse: Refuse | None = None
+    request: HttpRequest,
+    answer: Answer,
+    *,
+    door: str,
+    most: int = limits.BODY_BYTES_MAX,
+    refuse: Refuse | None = None,
 ) -> HttpResponse:
-    """Answer a request that brings events, in at most ``most`` bytes.
+    """Answer a request that brings events by this door, in at most ``most`` bytes.
 
     Every refusal becomes ``application/problem+json``, or what ``refuse`` makes of it.
     """
+    delivery = None
     try:
         credential = _credential_of(request)
         credential.require_scope("ingest")
+        delivery = Delivery(door, credential, read_clock())
         body = read_body(request, most=most)
         with _room_for(body):
-            return answer(request, body, credential, read_clock())
+            delivery.now, delivery.size = read_clock(), len(body)
+            return answer(request, body, delivery)
     except Exception as error:
+        if delivery is not None and isinstance(error, Problem):
+            note_refused_body(delivery, error)
         answered = refusal(error)
         return refuse(request, answered) if refuse else answered
 

@@ -9,6 +9,9 @@ from uuid import UUID
 from metering.models import EventConflict
 from metering.new_event import NewEvent, as_kept
 
+# Where the first of the two still waits for its customer.
+NO_CUSTOMER = 0
+
 
 @dataclass(frozen=True)
 class Contradiction:
@@ -18,10 +21,10 @@ class Contradiction:
     stored_hash: bytes
     received_hash: bytes
 
-    @property
-    def id(self) -> UUID:
+    def id_for(self, customer_id: int) -> UUID:
         """The same for the same contradiction, so that a client that keeps retrying leaves one row."""
-        text = f"{self.event.source}\0{self.event.id}\0".encode() + self.received_hash
+        whose = f"{self.event.customer}\0" if customer_id == NO_CUSTOMER else ""
+        text = f"{whose}{self.event.source}\0{self.event.id}\0".encode() + self.received_hash
         return UUID(bytes=blake2b(text, digest_size=16).digest())
 
 
@@ -33,7 +36,7 @@ def keep_conflicts(customer_id: int, contradictions: Sequence[Contradiction], *,
         [
             EventConflict(
                 customer_id=customer_id,
-                id=contradiction.id,
+                id=contradiction.id_for(customer_id),
                 event_id=contradiction.event.id,
                 source=contradiction.event.source,
                 stored_hash=contradiction.stored_hash,

@@ -9,6 +9,7 @@ commit.
 
 import random
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from typing import NamedTuple
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from core.failpoints import failpoint
+from customers.models import Customer
 from metering.content_hash import content_hash
 from metering.costing import hand_over_costing
 from metering.customer_lookup import (
@@ -26,11 +28,10 @@ from metering.customer_lookup import (
 )
 from metering.event_conflicts import Contradiction, keep_conflicts
 from metering.event_rows import COPY, copy_data, prepare_line
-from metering.models import UnmatchedEvent
 from metering.new_event import NewEvent
 from metering.nudges import hand_over_nudge, nudge
 from metering.outcomes import Outcome
-from metering.unmatched import keep_unmatched, match_unmatched
+from metering.unmatched import keep_unmatched, match, match_unmatched, waiting_events
 
 __all__ = [
     "NewEvent",
@@ -41,6 +42,7 @@ __all__ = [
     "hand_over_subscription_lookup",
     "store_events",
     "take_in_all_unmatched",
+    "take_in_for",
     "take_in_unmatched",
 ]
 
@@ -114,14 +116,40 @@ def take_in_unmatched(customer_key: str, customer_id: int, *, now: datetime) -> 
     return match_unmatched(customer_key, store, now=now)
 
 
+def take_in_for(
+    customer_key: str, customer: Customer, *, by: str, now: datetime, most: int | None = None
+) -> Counter[Outcome]:
+    """Store what waits under an unknown key as another customer's, because a person says so; what became of it.
+
+    That it is assigned is written down first, so that the sweep takes in what is left, and what the process that began it
+    left when it died. Events that come later under the same key wait again.
+    """
+    waiting_events(customer_key).filter(assigned_id=None).update(assigned_id=customer.id, settled_by=by)
+    return _take_in_assigned(customer_key, customer.id, now=now, most=most)
+
+
+def _take_in_assigned(
+    customer_key: str, customer_id: int, *, now: datetime, most: int | None = None
+) -> Counter[Outcome]:
+    def store(events: Sequence[NewEvent]) -> list[Outcome]:
+        return store_for_customer(customer_id, events, now=now, promised=True)
+
+    assigned = waiting_events(customer_key).filter(assigned_id=customer_id)
+    return match(assigned, store, now=now, most=most)
+
+
 def take_in_all_unmatched(*, now: datetime) -> int:
     """Take in what still waits for customers that exist by now; for the sweep.
 
     An event can just miss its customer: looked up before the customer's commit and kept as unmatched after it.
     """
-    waiting = UnmatchedEvent.objects.filter(matched_at=None).values_list("customer_key", flat=True).distinct()
+    assigned = (
+        waiting_events().exclude(assigned_id=None).values_list("customer_key", "assigned_id").distinct()
+    )
+    taken = sum(_take_in_assigned(key, owner or 0, now=now).total() for key, owner in assigned)
+    waiting = waiting_events().filter(assigned_id=None).values_list("customer_key", flat=True).distinct()
     known = customer_ids(waiting, subscriptions=True)
-    return sum(take_in_unmatched(key, customer_id, now=now) for key, customer_id in sorted(known.items()))
+    return taken + sum(take_in_unmatched(key, owner, now=now) for key, owner in sorted(known.items()))
 
 
 def sqlstate(error: DatabaseError) -> str:

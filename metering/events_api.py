@@ -9,11 +9,11 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.http.credentials import Credential
 from core.http.queries import query_of
 from core.http.views import ApiView, credential_of
 from core.problems import Invalid
 from metering import events_schema as schema
+from metering.deliveries import Delivery
 from metering.doors import json_answer, media_type, receive, refusal
 from metering.dry_run import receipts_of
 from metering.formats import cloudevents, native
@@ -30,7 +30,7 @@ class EventsView(ApiView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST":
-            return receive(request, answer_events)
+            return receive(request, answer_events, door=_door(request))
         return super().dispatch(request, *args, **kwargs)
 
     @extend_schema(
@@ -56,15 +56,16 @@ class EventsView(ApiView):
         raise NotImplementedError("POST is answered in dispatch().")
 
 
-def answer_events(request: HttpRequest, body: bytes, credential: Credential, now: datetime) -> HttpResponse:
+def answer_events(request: HttpRequest, body: bytes, delivery: Delivery) -> HttpResponse:
     """Read the events by the body's type, store them, and say what became of them."""
-    dry_run = _wants_dry_run(request)
-    reading = _read(request, body, customer_key_of(credential), now)
-    if dry_run and reading.events:
-        receipts = receipts_of(reading.events, now=now, for_operator=credential.is_operator)
+    delivery.rehearsal = _wants_dry_run(request)
+    reading = _read(request, body, customer_key_of(delivery.credential), delivery.now)
+    if delivery.rehearsal and reading.events:
+        for_operator = delivery.credential.is_operator
+        receipts = receipts_of(reading.events, now=delivery.now, for_operator=for_operator)
         rejected = [refused.as_json() for refused in reading.refusals]
         return json_answer({"receipts": receipts} | ({"rejected": rejected} if rejected else {}))
-    intake = take_in(reading, now=now)
+    intake = take_in(reading, delivery)
     problem = problem_of(reading, intake)
     return refusal(problem) if problem else json_answer(intake.as_json())
 
@@ -78,6 +79,11 @@ def _read(request: HttpRequest, body: bytes, customer: str | None, now: datetime
     if "ce-specversion" in request.headers:
         return cloudevents.read_binary(request.headers, body, now=now, customer=customer)
     return native.read_body(body, kind, now=now, customer=customer)
+
+
+def _door(request: HttpRequest) -> str:
+    told = media_type(request) in (cloudevents.STRUCTURED, cloudevents.BATCH)
+    return cloudevents.DOOR if told or "ce-specversion" in request.headers else native.DOOR
 
 
 def _wants_dry_run(request: HttpRequest) -> bool:

@@ -25,7 +25,7 @@ def customers_with_event(event_id: str, source: str | None = None) -> list[int]:
 
 def unmatched_event(event_id: str, source: str | None, *, customer_key: str | None) -> NewEvent | None:
     """The event that waits for its customer, the newest where there are several."""
-    rows = UnmatchedEvent.objects.filter(event_id=event_id, matched_at=None)
+    rows = UnmatchedEvent.objects.filter(event_id=event_id, matched_at=None, discarded_at=None)
     if source is not None:
         rows = rows.filter(source=source)
     if customer_key is not None:

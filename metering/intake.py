@@ -1,22 +1,21 @@
 """Taking in what a body held: storing what can be stored, and counting what became of it."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from core.http.credentials import Credential
 from core.problems import Conflict, FieldError, Invalid, Problem
 from customers.models import Customer
+from metering.arrivals import ACCEPTED, DUPLICATE, UNMATCHED, count_arrivals
+from metering.deliveries import Delivery
 from metering.events import store_events
 from metering.group_commit import store_event
-from metering.outcomes import Outcome
+from metering.outcomes import TOO_OLD_DETAIL, Outcome
 from metering.reading import Reading, Refusal
+from metering.rejections import note_refusals
 
 CONFLICT_DETAIL = "An event with this id and source is stored with other content; nothing was changed."
-TOO_OLD_DETAIL = (
-    "The customer's events of that time are no longer kept, so nobody can tell whether it was counted."
-)
 CUSTOMERS_REMEMBERED = 10_000
 
 
@@ -54,12 +53,24 @@ class Intake:
         return body | {"unmatched": self.unmatched} if self.unmatched else body
 
 
-def take_in(reading: Reading, *, now: datetime) -> Intake:
+def take_in(reading: Reading, delivery: Delivery) -> Intake:
     """Store the events of one body. When this returns, what is accepted is committed."""
     if reading.lone and reading.events:
-        outcomes = [store_event(reading.events[0], now=now)]
+        outcomes = [store_event(reading.events[0], now=delivery.now)]
     else:
-        outcomes = store_events(reading.events, now=now)
+        outcomes = store_events(reading.events, now=delivery.now)
+    intake = _intake_of(reading, outcomes)
+    came = {
+        ACCEPTED: intake.accepted - intake.unmatched,
+        DUPLICATE: intake.duplicates,
+        UNMATCHED: intake.unmatched,
+    }
+    count_arrivals(delivery.now, delivery.door, came)
+    note_refusals(delivery, intake.refusals)
+    return intake
+
+
+def _intake_of(reading: Reading, outcomes: list[Outcome]) -> Intake:
     intake = Intake(refusals=list(reading.refusals))
     for position, event, outcome in zip(reading.positions, reading.events, outcomes, strict=True):
         if outcome is Outcome.CONFLICT:
@@ -69,7 +80,7 @@ def take_in(reading: Reading, *, now: datetime) -> Intake:
         elif outcome is Outcome.TOO_OLD:
             place = "time" if reading.lone else f"events[{position}].time"
             error = FieldError(place, "too_old", TOO_OLD_DETAIL)
-            intake.refusals.append(Refusal(position, event.id, (error,)))
+            intake.refusals.append(Refusal(position, event.id, (error,), event))
         elif outcome is Outcome.DUPLICATE:
             intake.duplicates += 1
         else:

@@ -1,6 +1,5 @@
 """``/v1/litellm``: what LiteLLM's gateway logs of its calls."""
 
-from datetime import datetime
 from typing import Any
 
 import structlog
@@ -11,9 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import limits
-from core.http.credentials import Credential
 from core.http.views import ApiView
 from metering import telemetry_schema as schema
+from metering.deliveries import Delivery
 from metering.doors import json_answer, media_type, receive, refusal
 from metering.formats import litellm
 from metering.intake import customer_key_of, problem_of, take_in
@@ -26,7 +25,7 @@ class LiteLLMView(ApiView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST":
-            return receive(request, answer_payloads, most=limits.TELEMETRY_BYTES_MAX)
+            return receive(request, answer_payloads, door=litellm.DOOR, most=limits.TELEMETRY_BYTES_MAX)
         return super().dispatch(request, *args, **kwargs)
 
     @extend_schema(
@@ -37,10 +36,11 @@ class LiteLLMView(ApiView):
         raise NotImplementedError("POST is answered in dispatch().")
 
 
-def answer_payloads(request: HttpRequest, body: bytes, credential: Credential, now: datetime) -> HttpResponse:
+def answer_payloads(request: HttpRequest, body: bytes, delivery: Delivery) -> HttpResponse:
     """Store the calls that the payloads tell of, and say what became of each."""
-    reading = litellm.read_body(body, media_type(request), now=now, customer=customer_key_of(credential))
-    intake = take_in(reading, now=now)
+    bound = customer_key_of(delivery.credential)
+    reading = litellm.read_body(body, media_type(request), now=delivery.now, customer=bound)
+    intake = take_in(reading, delivery)
     if intake.refusals:
         # LiteLLM neither reads the answer nor sends again: whoever reads this log is the only one to know.
         log.warning("litellm_calls_refused", count=len(intake.refusals), first=intake.refusals[0].detail)

@@ -10,11 +10,15 @@ from metering.new_event import NewEvent
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One event that is not taken in: its place in the batch, its id where it has one, and every reason."""
+    """One event that is not taken in: its place in the batch, its id where it has one, and every reason.
+
+    ``item`` is what was sent, as its door reads it; None where it is kept elsewhere, or cannot be read.
+    """
 
     index: int
     id: str | None
     errors: tuple[FieldError, ...]
+    item: Any = None
 
     @property
     def detail(self) -> str:
@@ -67,4 +71,4 @@ def _read_into(reading: Reading, index: int, item: Any, path: str, read: ReadOne
     except Invalid as refused:
         named = item.get("id") if isinstance(item, dict) else None
         event_id = named if isinstance(named, str) else None
-        reading.refusals.append(Refusal(index, event_id, refused.errors))
+        reading.refusals.append(Refusal(index, event_id, refused.errors, item))

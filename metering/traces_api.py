@@ -1,7 +1,6 @@
 """``/v1/traces``: an OTLP/HTTP receiver, as the protocol's specification asks of one."""
 
 import json
-from datetime import datetime
 from typing import Any
 
 import structlog
@@ -16,11 +15,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import limits
-from core.http.credentials import Credential
 from core.http.handler import UnsupportedMediaType
 from core.http.views import ApiView
 from core.problems import TooLarge
 from metering import telemetry_schema as schema
+from metering.deliveries import Delivery
 from metering.doors import media_type, receive
 from metering.formats import genai_spans, otlp
 from metering.intake import Intake, customer_key_of, take_in
@@ -36,7 +35,13 @@ class TracesView(ApiView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST":
-            return receive(request, answer_spans, most=limits.TELEMETRY_BYTES_MAX, refuse=as_status)
+            return receive(
+                request,
+                answer_spans,
+                door=genai_spans.DOOR,
+                most=limits.TELEMETRY_BYTES_MAX,
+                refuse=as_status,
+            )
         return super().dispatch(request, *args, **kwargs)
 
     @extend_schema(operation_id="send_traces", request=schema.TRACES_BODIES, responses=schema.TRACES_ANSWERS)
@@ -45,16 +50,16 @@ class TracesView(ApiView):
         raise NotImplementedError("POST is answered in dispatch().")
 
 
-def answer_spans(request: HttpRequest, body: bytes, credential: Credential, now: datetime) -> HttpResponse:
+def answer_spans(request: HttpRequest, body: bytes, delivery: Delivery) -> HttpResponse:
     """Store the calls that the spans tell of; what cannot be stored is named in ``partial_success``."""
     read = READERS.get(media_type(request))
     if read is None:
         raise UnsupportedMediaType(f"Send {otlp.PROTOBUF} or {otlp.JSON}.")
     spans = read(body, genai_spans.WANTED)
-    told = genai_spans.read_spans(spans, now=now, customer=customer_key_of(credential))
+    told = genai_spans.read_spans(spans, now=delivery.now, customer=customer_key_of(delivery.credential))
     if len(told.reading.events) > limits.TELEMETRY_EVENTS_MAX:
         raise TooLarge(f"An export holds at most {limits.TELEMETRY_EVENTS_MAX:,} calls; send it in parts.")
-    return _rendered(request, _response(take_in(told.reading, now=now)), 200)
+    return _rendered(request, _response(take_in(told.reading, delivery)), 200)
 
 
 def as_status(request: HttpRequest, problem: HttpResponse) -> HttpResponse:

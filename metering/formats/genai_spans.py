@@ -138,7 +138,7 @@ def read_spans(spans: Iterable[Span], *, now: datetime, customer: str | None) ->
         try:
             event = read_call(span, f"spans[{index}]", now=now, customer=customer)
         except Invalid as refused:
-            reading.refusals.append(Refusal(index, span.span_id or None, refused.errors))
+            reading.refusals.append(Refusal(index, span.span_id or None, refused.errors, span))
             continue
         identity = (event.customer, event.source, event.id)
         place = places.setdefault(identity, len(reading.events))

@@ -141,6 +141,16 @@ def _told(payload: bytes, path: str) -> dict[str, Any]:
     return told
 
 
+def told_fields(payload: Any) -> dict[str, Any] | None:
+    """The fields of a payload that are read at all, in its own shape; None where it is no payload."""
+    try:
+        told = _told(bytes(payload), "")
+    except (Invalid, TypeError):
+        return None
+    metadata = {name: told.pop(name) for name in _METADATA if told[name] is not None}
+    return {name: value for name, value in told.items() if value is not None} | {"metadata": metadata}
+
+
 def _native(told: dict[str, Any], path: str) -> dict[str, Any]:
     """The payload in our own shape, not yet checked."""
     place = f"{path}." if path else ""

@@ -48,6 +48,7 @@ CONTEXTS = {
     "flex": "flex",
     "priority": "priority",
 }
+DOOR = "native"
 SOURCE_DEFAULT = "api"
 FUTURE = timedelta(seconds=limits.EVENT_FUTURE_SECONDS_MAX)
 AGE = timedelta(days=limits.EVENT_AGE_DAYS_MAX)
@@ -85,7 +86,7 @@ def read_body(body: bytes, content_type: str, *, now: datetime, customer: str | 
 
 
 def read_event(
-    data: Any, path: str = "", *, now: datetime, customer: str | None = None, door: str = "native"
+    data: Any, path: str = "", *, now: datetime, customer: str | None = None, door: str = DOOR
 ) -> NewEvent:
     """The event that one JSON object in our shape tells; ``path`` is its place, for messages.
 

@@ -20,6 +20,8 @@ from core.problems import Malformed
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
+# Of an attribute's text; the ids and names that are read are shorter.
+TEXT_CHARACTERS_MAX = 255
 
 Value = str | bool | int | Decimal
 Wanted = frozenset[str]
@@ -195,6 +197,37 @@ def _plain_value(value: _AnyValue, key: str) -> Value | None:
     # "NaN" and "Infinity" come as text; no attribute that is read can hold them.
     double = value.double_value
     return double if isinstance(double, Decimal | int) and not isinstance(double, bool) else None
+
+
+def as_json(span: Span) -> dict[str, Any]:
+    """The span alone, as an ``ExportTraceServiceRequest`` in JSON that ``read_json`` reads back."""
+    told = {
+        "traceId": span.trace_id,
+        "spanId": span.span_id,
+        "parentSpanId": span.parent_id,
+        "startTimeUnixNano": str(span.started_ns),
+        "endTimeUnixNano": str(span.ended_ns),
+        "attributes": _as_attributes(span.attributes),
+        "status": {"code": Status.STATUS_CODE_ERROR} if span.failed else {},
+    }
+    scopes = [{"scope": {"name": span.scope}, "spans": [told]}]
+    return {
+        "resourceSpans": [{"resource": {"attributes": _as_attributes(span.resource)}, "scopeSpans": scopes}]
+    }
+
+
+def _as_attributes(values: Mapping[str, Value]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": _as_value(value)} for key, value in values.items()]
+
+
+def _as_value(value: Value) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    return (
+        {"doubleValue": value} if isinstance(value, Decimal) else {"stringValue": value[:TEXT_CHARACTERS_MAX]}
+    )
 
 
 def _integer(value: Any, name: str) -> int:

@@ -81,7 +81,10 @@ class EventRemoval(models.Model):
 
 
 class EventConflict(models.Model):
-    """A refused event: its id was taken by another content. Both hashes are kept."""
+    """A refused event: its id was taken by another content. Both hashes are kept.
+
+    ``customer_id`` is 0 where the first of the two still waits for its customer.
+    """
 
     pk = models.CompositePrimaryKey("customer_id", "id")
     customer_id = models.BigIntegerField()
@@ -94,7 +97,11 @@ class EventConflict(models.Model):
     recorded_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["customer_id", "event_id"], name="conflict_event")]
+        indexes = [
+            models.Index(fields=["customer_id", "event_id"], name="conflict_event"),
+            models.Index(fields=["event_id"], name="conflict_id"),
+            models.Index(fields=["recorded_at"], name="conflict_time"),
+        ]
 
 
 class UnmatchedEvent(models.Model):
@@ -108,9 +115,20 @@ class UnmatchedEvent(models.Model):
     content_hash = models.BinaryField(max_length=16)
     door = models.CharField(max_length=20, default="native")
     recorded_at = models.DateTimeField()
-    matched_at = models.DateTimeField(null=True)
+    matched_at = models.DateTimeField(null=True, help_text="when it was stored for a customer")
+    assigned_id = models.BigIntegerField(
+        null=True, help_text="the customer that a person took it in for; null: the one of that key"
+    )
+    discarded_at = models.DateTimeField(null=True, help_text="when a person gave it up")
+    settled_by = models.CharField(max_length=200, blank=True, db_default="", help_text="that person")
 
     class Meta:
         indexes = [
-            models.Index(fields=["recorded_at"], condition=models.Q(matched_at=None), name="unmatched_open")
+            models.Index(fields=["recorded_at"], condition=models.Q(matched_at=None), name="unmatched_open"),
+            models.Index(
+                fields=["customer_key", "recorded_at"],
+                condition=models.Q(matched_at=None, discarded_at=None),
+                name="unmatched_waiting",
+            ),
+            models.Index(fields=["event_id"], name="unmatched_event"),
         ]
