@@ -110,7 +110,7 @@ def apply_re_rating(re_rating_id: UUID, *, by: str, now: datetime) -> ReRating:
         return re_rating
     if re_rating.state == State.COUNTING:
         raise Conflict("The dry run is still counting; read the re-rating until its state is ready.")
-    if (re_rating.price_book, re_rating.burn_tables) != (current_book().version, _newest_burn_table()):
+    if is_stale(re_rating):
         raise Conflict(
             "Prices or burn tables have changed since this dry run; make a new one and look at it."
         )
@@ -122,6 +122,11 @@ def apply_re_rating(re_rating_id: UUID, *, by: str, now: datetime) -> ReRating:
     for customer_id in steps:
         schedule(customer_id, APPLY_DUE, re_rating.id.hex, now, soon=True)
     return re_rating
+
+
+def is_stale(re_rating: ReRating) -> bool:
+    """Whether prices or burn tables have moved since the dry run began, so that it can no longer be applied."""
+    return (re_rating.price_book, re_rating.burn_tables) != (current_book().version, _newest_burn_table())
 
 
 def apply_to(customer_id: int, re_rating_id: UUID, *, now: datetime) -> ReRatingStep:

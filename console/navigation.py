@@ -34,7 +34,8 @@ SECTIONS = (
         "Catalog",
         (
             Page("Plans", "plans", ("plan",)),
-            Page("Price book", "prices", ("unpriced", "price_imports", "staged")),
+            Page("Price book", "prices", ("unpriced", "own_prices", "price_imports", "staged")),
+            Page("Re-ratings", "re_ratings", ("re_rating", "new_re_rating")),
         ),
     ),
     Section("Invoices", (Page("Invoices", "invoices", ("invoice", "invoice_line")),)),

@@ -1,6 +1,16 @@
 from django.urls import path
 
-from console.views import customers, events, invoices, overview, plans, price_imports, prices
+from console.views import (
+    customers,
+    events,
+    invoices,
+    overview,
+    own_prices,
+    plans,
+    price_imports,
+    prices,
+    re_ratings,
+)
 
 app_name = "console"
 
@@ -15,9 +25,15 @@ urlpatterns = [
     path("console/plans/<path:key>", plans.plan, name="plan"),
     path("console/prices", prices.prices, name="prices"),
     path("console/prices/unpriced", prices.unpriced, name="unpriced"),
+    path("console/prices/own", own_prices.own_prices, name="own_prices"),
     path("console/prices/imports", price_imports.imports, name="price_imports"),
     path("console/prices/imports/<int:snapshot_id>", prices.staged, name="staged"),
     path("console/prices/imports/<int:snapshot_id>/decide", prices.decide, name="decide"),
+    path("console/re-ratings", re_ratings.re_rating_list, name="re_ratings"),
+    path("console/re-ratings/new", re_ratings.new_re_rating, name="new_re_rating"),
+    path("console/re-ratings/<str:public>", re_ratings.re_rating, name="re_rating"),
+    path("console/re-ratings/<str:public>/apply", re_ratings.apply, name="re_rating_apply"),
+    path("console/re-ratings/<str:public>/again", re_ratings.look_again, name="look_again"),
     path("console/invoices", invoices.invoices, name="invoices"),
     path("console/invoices/<int:customer_id>/<str:public_id>", invoices.invoice, name="invoice"),
     path("console/invoices/<int:customer_id>/<str:public_id>/pdf", invoices.pdf, name="invoice_pdf"),

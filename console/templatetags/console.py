@@ -1,10 +1,16 @@
-"""How the console's pages write the way through it."""
+"""How the console's pages write the way through it, and what their forms carry."""
 
 from typing import Any
+from uuid import uuid4
 
 from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
+from billing.models import ReRating
+from console.acts import MARK
 from console.navigation import SECTIONS, section_of
+from core.ids import public_id
 
 register = template.Library()
 
@@ -20,3 +26,15 @@ def sections(context: dict[str, Any]) -> dict[str, Any]:
         "sections": [(section, section is current) for section in SECTIONS],
         "pages": [(page, page.holds(name)) for page in pages],
     }
+
+
+@register.simple_tag
+def once() -> SafeString:
+    """Makes a form's act happen once, however often its button is pressed: see ``console.acts.carry_out``."""
+    return format_html('<input type="hidden" name="{}" value="{}">', MARK, uuid4())
+
+
+@register.filter
+def re_rating_id(row: ReRating) -> str:
+    """A re-rating's id as addresses carry it."""
+    return public_id("rerate", row.id)

@@ -18,9 +18,9 @@ from console.queries.customers import (
     customer_page,
     customer_rows,
 )
-from console.queries.overview import together
+from console.queries.overview import COST_CURRENCY, together
 from console.queries.spend import open_periods
-from console.views.overview import COST_CURRENCY, margin_chart, money_chart
+from console.views.overview import margin_chart, money_chart
 from core.clock import now as present
 from core.pages.spreadsheet import Cell, csv_response
 from core.pages.tables import Column, PreparedPage, ordering, prepared_listing, searched, wants_csv

@@ -6,6 +6,7 @@ from django.shortcuts import render
 
 from console.access import staff_page
 from console.queries.overview import (
+    COST_CURRENCY,
     Earned,
     EarnedDay,
     Floors,
@@ -26,7 +27,6 @@ from core.pages.times import day, short_day
 PRESETS = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"))
 DAYS_DEFAULT = "30"
 COST, KEPT, REVENUE = "Provider cost", "Kept", "Revenue"
-COST_CURRENCY = "USD"  # providers charge in it, and no exchange rate is kept
 
 
 @staff_page

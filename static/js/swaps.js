@@ -13,7 +13,9 @@
     open(event);
   });
   document.addEventListener("htmx:sendError", open);
-  document.addEventListener("htmx:afterSwap", () => {
+  document.addEventListener("htmx:afterSwap", (event) => {
+    // What a clock fetched takes nobody's place on the page away.
+    if (!event.detail.requestConfig?.triggeringEvent) return;
     // The control used may be gone, as "Next" is on the last page. Tab then goes on from the sheet's start.
     if (document.activeElement === document.body) document.getElementById("sheet").focus({ preventScroll: true });
   });
