@@ -34,6 +34,20 @@ class PeriodState:
         return sums
 
     @property
+    def sums(self) -> dict[str, int]:
+        """Minor units by the kind of line, of those that belong to no charge."""
+        sums: dict[str, int] = {}
+        for line in self.statement.lines:
+            if not line.charge:
+                sums[line.rated.kind] = sums.get(line.rated.kind, 0) + line.rated.amount_minor
+        return sums
+
+    @property
+    def discount(self) -> Decimal:
+        """What the subscription's discount takes off the period."""
+        return sum((line.rated.discount for line in self.statement.lines), ZERO)
+
+    @property
     def margin(self) -> Margin:
         """Of the period as it would be billed today: what is sold and what burnt credits were granted for, less the cost."""
         sold = sum((line.rated.unrounded for line in self.statement.lines), ZERO)
@@ -97,7 +111,7 @@ def _states(subscription: Subscription, span: Period) -> list[PeriodState]:
 
 def consequences(before: Position, after: Position, *, events: int) -> dict[str, Any]:
     """The change as JSON: decimals as text, money of periods in minor units. ``events`` is how many changed."""
-    return {
+    told = {
         "events": events,
         "cost": _change(before.cost, after.cost),
         "credits": _change(before.credits, after.credits),
@@ -107,6 +121,23 @@ def consequences(before: Position, after: Position, *, events: int) -> dict[str,
         ],
         "margin": {"before": _margin(_sum(before)), "after": _margin(_sum(after))},
     }
+    return {"changed": _moves(told), **told}
+
+
+def has_changed(told: dict[str, Any]) -> bool:
+    """Whether the correction changes anything for the customer, by its JSON."""
+    return bool(told["changed"]) if "changed" in told else bool(told["events"])
+
+
+def _moves(told: dict[str, Any]) -> bool:
+    """Events of a corrected plan are rated anew even where nothing comes of it: the sums decide."""
+    pairs = [told[name] for name in ("cost", "credits", "overage")] + [told["margin"]]
+    moved = any(pair["before"] != pair["after"] for pair in pairs)
+    return moved or any(
+        row["before_minor"] != row["after_minor"]
+        for period in told["periods"]
+        for row in period["charges"] + period["sums"]
+    )
 
 
 def _period(was: PeriodState, becomes: PeriodState) -> dict[str, Any]:
@@ -126,6 +157,15 @@ def _period(was: PeriodState, becomes: PeriodState) -> dict[str, Any]:
             }
             for key in keys
         ],
+        "sums": [
+            {
+                "kind": kind,
+                "before_minor": was.sums.get(kind, 0),
+                "after_minor": becomes.sums.get(kind, 0),
+            }
+            for kind in sorted(was.sums.keys() | becomes.sums.keys())
+        ],
+        "discount": _change(was.discount, becomes.discount),
         "subtotal_before_minor": was.statement.subtotal_minor,
         "subtotal_after_minor": becomes.statement.subtotal_minor,
         "margin_before": _margin(was.margin),

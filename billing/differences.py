@@ -141,7 +141,7 @@ class Differences:
             self._batch.gain(key, sums)
         for side in (self._before, self._after):
             for stretch in side.stretches:
-                if stretch.holds(was.occurred_at) and _price_moved(stretch, moved):
+                if stretch.holds(was.occurred_at) and price_moved(stretch, moved):
                     self._batch.note_late(stretch, was.occurred_at)
         return bool(moved)
 
@@ -157,7 +157,7 @@ def difference(before: dict[BucketKey, Sums], after: dict[BucketKey, Sums]) -> d
     return moved
 
 
-def _price_moved(stretch: Stretch, moved: dict[BucketKey, Sums]) -> bool:
+def price_moved(stretch: Stretch, moved: dict[BucketKey, Sums]) -> bool:
     """Whether anything that the stretch's charges are priced by has moved: only then is an invoice wrong."""
     charges = {metered.charge.key: metered.charge for metered in stretch.charges}
     for key, sums in moved.items():

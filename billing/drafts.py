@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import transaction
 
 from billing.fees import whole_around
-from billing.late_usage import usage_as_json
+from billing.late_usage import LateSpan, usage_as_json
 from billing.ledger import lock_customer
 from billing.models import Invoice, InvoiceLine, LatePeriod, Subscription
 from billing.statement import (
@@ -159,14 +159,17 @@ def statement_of(invoice: Invoice, subscription: Subscription) -> Statement:
     return closing_statement(subscription, period, invoice.period_n, late_periods(invoice))
 
 
-def late_periods(invoice: Invoice) -> list[Period]:
-    """Earlier periods of the subscription into which events have come since they were invoiced."""
+def late_periods(invoice: Invoice) -> list[LateSpan]:
+    """Earlier periods of the subscription into which something has come since they were invoiced."""
     rows = LatePeriod.objects.filter(
         customer_id=invoice.customer_id,
         subscription_id=invoice.subscription_id,
         period_start__lt=invoice.period_start,
     )
-    return [Period(row.period_start, row.period_end) for row in rows.order_by("period_start")]
+    return [
+        LateSpan(Period(row.period_start, row.period_end), row.corrected)
+        for row in rows.order_by("period_start")
+    ]
 
 
 def _line(invoice: Invoice, n: int, line: StatementLine) -> InvoiceLine:
@@ -178,6 +181,7 @@ def _line(invoice: Invoice, n: int, line: StatementLine) -> InvoiceLine:
         n=n,
         kind=rated.kind,
         charge=line.charge,
+        corrects=line.corrects,
         segment_id=line.segment_id,
         description=line.description[:300],
         quantity=to_stored(CONTEXT.plus(rated.quantity)),

@@ -70,7 +70,7 @@ def finalize_invoice(customer_id: int, invoice_id: UUID, *, now: datetime) -> In
             LatePeriod.objects.filter(
                 customer_id=customer_id,
                 subscription_id=subscription.id,
-                period_start__in=[period.start for period in late],
+                period_start__in=[span.period.start for span in late],
             ).delete()
         cancel(customer_id, FINALIZE_DUE, invoice.id.hex)
         schedule(customer_id, STRIPE_SYNC, invoice.id.hex, now, soon=True)

@@ -1,18 +1,142 @@
-"""Usage that came after its period was invoiced: what it adds, told apart from what was billed."""
+"""What came after its period was invoiced: usage, or another version of the plan; told apart from what was billed."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from billing.fees import stretch_share
 from billing.models import Invoice, InvoiceLine, Subscription
 from billing.parts import Parts, UsageReader, describe
 from billing.terms import Stretch
-from core.money import plain
+from core.money import ZERO, plain
 from core.periods import Period, local_date
-from pricing.engine.invoice import ChargeUsage
+from pricing.engine.invoice import ChargeUsage, Correction, PeriodLine
 from pricing.engine.usage import NOTHING, Usage, merge
 
 AMOUNTS = ("quantity", "amount", "cost", "lift", "credits", "covered")
+USAGE = "usage"
+# Lines of these kinds are one sum of their period: which stretch a fee is of is no matter to what is still owed.
+WHOLE = {"fee": "Fees", "commitment": "Commitment true-up", "margin_floor": "Margin floor adjustment"}
+
+
+class LateSpan(NamedTuple):
+    """An invoiced period into which something has come; ``corrected`` where its plan was put right."""
+
+    period: Period
+    corrected: bool = False
+
+
+class Place(NamedTuple):
+    """What a line of a period is about: a charge of a stretch, or one of the sums in ``WHOLE``."""
+
+    kind: str
+    segment_id: UUID | None = None
+    charge: str = ""
+
+
+class DueLine(Protocol):
+    """A line of what the period comes to by now: see ``billing.statement.StatementLine``."""
+
+    @property
+    def rated(self) -> PeriodLine: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def segment_id(self) -> UUID | None: ...
+    @property
+    def charge(self) -> str: ...
+    @property
+    def usage(self) -> tuple[Usage, ...]: ...
+
+
+@dataclass
+class Sum:
+    """What the lines of one place come to. ``minor`` adds up what each was rounded to."""
+
+    unrounded: Decimal = ZERO
+    minor: int = 0
+    quantity: Decimal = ZERO
+    usage: list[Usage] = field(default_factory=list)
+    words: str = ""
+
+
+def corrections_of(
+    subscription: Subscription, period: Period, due: Sequence[DueLine]
+) -> dict[Place, tuple[Correction, tuple[Usage, ...]]]:
+    """All that an invoiced period comes to by now, less what was billed for it, wherever the two differ."""
+    owed: dict[Place, Sum] = defaultdict(Sum)
+    for line in due:
+        place = (
+            Place(line.rated.kind) if line.rated.kind in WHOLE else Place(USAGE, line.segment_id, line.charge)
+        )
+        _add(
+            owed[place], line.rated.unrounded, line.rated.amount_minor, line.rated.quantity, line.description
+        )
+        owed[place].usage += line.usage
+    billed = _billed(subscription, period)
+    told = {}
+    day = local_date(period.start, subscription.timezone)
+    for place in [*owed, *(place for place in billed if place not in owed)]:
+        now, before = owed[place], billed[place]
+        moved = now.quantity != before.quantity and place.kind == USAGE
+        if (now.unrounded, now.minor) == (before.unrounded, before.minor) and not moved:
+            continue
+        usage = difference(now.usage, tuple(before.usage))
+        words = WHOLE.get(place.kind) or now.words or before.words
+        told[place] = (
+            Correction(
+                f"{words}, corrected for the period from {day:%-d %b %Y}",
+                now.unrounded,
+                now.minor,
+                before.unrounded,
+                before.minor,
+                now.quantity - before.quantity if place.kind == USAGE else ZERO,
+            ),
+            usage,
+        )
+    return told
+
+
+def add_corrections(parts: Parts, subscription: Subscription, period: Period, due: Sequence[DueLine]) -> None:
+    """A line for each difference that ``corrections_of`` finds."""
+    for place, (correction, usage) in corrections_of(subscription, period, due).items():
+        parts.add_correction(
+            correction,
+            description=correction.description,
+            period=period,
+            segment_id=place.segment_id,
+            charge=place.charge,
+            usage=usage,
+            corrects=place.kind,
+        )
+
+
+def _billed(subscription: Subscription, period: Period) -> dict[Place, Sum]:
+    """What issued invoices have billed for the period, ahead of it, with it and since."""
+    sums: dict[Place, Sum] = defaultdict(Sum)
+    lines = InvoiceLine.objects.filter(
+        customer_id=subscription.customer_id,
+        invoice_id__in=_issued(subscription),
+        period_start__gte=period.start,
+        period_start__lt=period.end,
+    )
+    for line in lines.order_by("invoice_id", "n"):
+        kind = (line.corrects or USAGE) if line.kind == "correction" else line.kind
+        place = Place(kind) if kind in WHOLE else Place(USAGE, line.segment_id, line.charge)
+        words = line.description if line.kind != "correction" else ""
+        _add(sums[place], line.unrounded, line.amount_minor, line.quantity or ZERO, words)
+        sums[place].usage += [usage_from_json(row) for row in line.usage]
+    return sums
+
+
+def _add(known: Sum, unrounded: Decimal, minor: int, quantity: Decimal, words: str) -> None:
+    known.unrounded += unrounded
+    known.minor += minor
+    known.quantity += quantity
+    known.words = known.words or words
 
 
 def add_late_usage(

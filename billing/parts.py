@@ -6,7 +6,7 @@ from typing import Any
 
 from billing.terms import MeteredCharge, Stretch
 from core.periods import Period
-from pricing.engine.invoice import ChargeUsage, Fee
+from pricing.engine.invoice import ChargeUsage, Correction, Fee
 from pricing.engine.usage import Usage
 
 # Reads the usage of one charge of a stretch in a period; of all its calls, where no charge is named.
@@ -18,14 +18,26 @@ class Parts:
     """What goes into the engine, in its order."""
 
     charges: list[ChargeUsage] = field(default_factory=list)
+    corrections: list[Correction] = field(default_factory=list)
     fees: list[Fee] = field(default_factory=list)
     charge_lines: list[dict[str, Any]] = field(default_factory=list)
+    correction_lines: list[dict[str, Any]] = field(default_factory=list)
     fee_lines: list[dict[str, Any]] = field(default_factory=list)
 
     def add_charge(self, item: ChargeUsage, **line: Any) -> None:
         """A charge with its usage; ``line`` holds the fields of its statement line."""
         self.charges.append(item)
         self.charge_lines.append(line)
+
+    def add_correction(self, correction: Correction, **line: Any) -> None:
+        """A difference of an earlier period; ``line`` holds the fields of its statement line."""
+        self.corrections.append(correction)
+        self.correction_lines.append(line)
+
+    @property
+    def described(self) -> list[dict[str, Any]]:
+        """The fields of the statement lines, in the engine's order."""
+        return self.charge_lines + self.correction_lines + self.fee_lines
 
     def add_fee(self, fee: Fee, **line: Any) -> None:
         """A fee, or a part of one; ``line`` holds the fields of its statement line."""

@@ -1,10 +1,12 @@
 """The credits that a plan grants with each period, and what carries over from the last one."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from billing.credits import NewGrant, grant_credits, move_rollover
 from billing.models import CreditGrant, Subscription
-from pricing.plan_terms import PlanTerms
+from core.periods import Period
+from pricing.plan_terms import PlanGrant, PlanTerms
 
 
 def grant_plan_credits(subscription: Subscription, terms: PlanTerms, *, now: datetime) -> list[CreditGrant]:
@@ -13,7 +15,7 @@ def grant_plan_credits(subscription: Subscription, terms: PlanTerms, *, now: dat
     The caller holds the customer's lock.
     """
     customer_id = subscription.customer_id
-    prefix = f"plan:{subscription.id.hex}:{subscription.period_n}:"
+    prefix = _prefix(subscription, subscription.period_n)
     if CreditGrant.objects.filter(customer_id=customer_id, key__startswith=prefix).exists():
         return []
     given = []
@@ -29,19 +31,87 @@ def grant_plan_credits(subscription: Subscription, terms: PlanTerms, *, now: dat
             now=now,
         )
         given += [rolled] if rolled is not None else []
+    period = Period(subscription.period_start, subscription.period_end)
     for index, granted in enumerate(terms.credit_grants):
-        new = NewGrant(
-            key=f"{prefix}{index}",
-            amount=granted.amount,
-            starts_at=subscription.period_start,
-            expires_at=subscription.period_end if granted.expires == "period_end" else None,
-            name=f"{terms.name} credits",
-            category=granted.category,
-            cost_basis=granted.cost_basis,
-            currency=terms.currency,
-            priority=granted.priority,
-            subscription_id=subscription.id,
-            rollover=granted.rollover,
-        )
+        new = _new_grant(subscription, period, terms, granted, key=f"{prefix}{index}")
         given.append(grant_credits(customer_id, new, now=now))
     return given
+
+
+def _new_grant(
+    subscription: Subscription, period: Period, terms: PlanTerms, granted: PlanGrant, *, key: str
+) -> NewGrant:
+    return NewGrant(
+        key=key,
+        amount=granted.amount,
+        starts_at=period.start,
+        expires_at=period.end if granted.expires == "period_end" else None,
+        name=f"{terms.name} credits",
+        category=granted.category,
+        cost_basis=granted.cost_basis,
+        currency=terms.currency,
+        priority=granted.priority,
+        subscription_id=subscription.id,
+        rollover=granted.rollover,
+    )
+
+
+def correct_plan_credits(
+    subscription: Subscription, n: int, period: Period, terms: PlanTerms, *, cause: str, now: datetime
+) -> bool:
+    """Put the credits that period ``n`` brought right by the terms; whether any were wrong.
+
+    A wrong grant is void from its start, and one as it should have been stands beside it. The caller holds the customer's
+    lock, and has the draws made anew: until then what the wrong grant covered stands. One that a person took back stays
+    taken back, and what has carried over stays carried over.
+    """
+    given = _given(subscription, n)
+    changed = False
+    for index in range(max([*(one + 1 for one in given), len(terms.credit_grants)])):
+        due = (
+            _new_grant(
+                subscription,
+                period,
+                terms,
+                terms.credit_grants[index],
+                key=f"{_prefix(subscription, n)}{index}",
+            )
+            if index < len(terms.credit_grants)
+            else None
+        )
+        grant = given.get(index)
+        if grant is not None and (
+            grant.voided_at is not None or _is_as(grant, due, n == subscription.period_n)
+        ):
+            continue
+        changed = True
+        if grant is not None:
+            CreditGrant.objects.filter(customer_id=grant.customer_id, id=grant.id).update(
+                voided_at=grant.starts_at, reason="The plan was corrected"
+            )
+        if due is not None:
+            key = due.key if grant is None else f"{due.key}:{cause}"
+            grant_credits(subscription.customer_id, replace(due, key=key), now=now)
+    return changed
+
+
+def _given(subscription: Subscription, n: int) -> dict[int, CreditGrant]:
+    """By its place in the plan, the grant that the period brought; where it was corrected, the last one."""
+    prefix = _prefix(subscription, n)
+    grants = CreditGrant.objects.filter(customer_id=subscription.customer_id, key__startswith=prefix)
+    given: dict[int, CreditGrant] = {}
+    for grant in grants.order_by("id"):
+        place = grant.key.removeprefix(prefix).split(":")[0]
+        if place.isdecimal():
+            given[int(place)] = grant
+    return given
+
+
+def _is_as(grant: CreditGrant, due: NewGrant | None, is_open: bool) -> bool:
+    """Whether the grant is what it should be; what may carry over matters only while its period is open."""
+    names = ("amount", "expires_at", "category", "cost_basis", "priority", *(["rollover"] if is_open else []))
+    return due is not None and all(getattr(grant, name) == getattr(due, name) for name in names)
+
+
+def _prefix(subscription: Subscription, n: int) -> str:
+    return f"plan:{subscription.id.hex}:{n}:"

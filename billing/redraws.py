@@ -215,6 +215,7 @@ class Redraw(CreditBurner):
                 ]
                 reference = f"{self.cause}{grant.id.hex}"
                 post(self.customer_id, kind, reference, entries, occurred_at=now, now=now)
+                grant.save(update_fields=["remaining"])
         self._ended = []
         super().write(now)
 

@@ -20,6 +20,7 @@ from billing.drafts import refresh_drafts
 from billing.ledger import lock_customer
 from billing.margins import refresh_days
 from billing.models import Invoice, ReRating, ReRatingStep
+from billing.plan_corrections import correct_plan, wrong_segments
 from billing.rating import RatingBatch, rate_pending
 from billing.redraws import Standing, Tables, burns_of, compare_burns, redraw, standing_draws
 from billing.repricing import cost_now
@@ -32,7 +33,8 @@ from core.periods import Period
 from core.problems import Conflict, NotFound
 from customers.models import Customer
 from metering.stored_event import StoredEvent, answered_from_cache, event_by_id, events_between, set_costs
-from pricing.models import BurnTableVersion
+from pricing.models import BurnTableVersion, PlanVersion
+from pricing.plan_corrections import standing_correction
 from pricing.price_book import current_book
 
 LOOK_DUE = "rerating.look"
@@ -42,12 +44,25 @@ State, StepState = ReRating.State, ReRatingStep.State
 
 @dataclass(frozen=True)
 class NewReRating:
-    """What to rate again: the events that happened in the span, of one customer or of all."""
+    """What to rate again: the events that happened in the span, of one customer or of all.
+
+    With a ``plan_version`` it is what a corrected plan makes of those who had the wrong one: see ``of_plan``.
+    """
 
     span: Period
     reason: str
     customer: Customer | None = None
     by: str = ""
+    plan_version: PlanVersion | None = None
+
+
+def of_plan(
+    version: PlanVersion, reason: str, *, customer: Customer | None = None, by: str = "", now: datetime
+) -> NewReRating:
+    """A re-rating that carries a correction of a plan to those who have what it corrects, from its start up to now."""
+    began = [segment.starts_at for segment in wrong_segments(version, customer)]
+    start = version.effective_at or min(began, default=version.created_at)
+    return NewReRating(Period(min(start, now), now), reason, customer, by, version)
 
 
 @transaction.atomic
@@ -56,19 +71,21 @@ def open_re_rating(new: NewReRating, *, now: datetime) -> ReRating:
 
     Raises ``Invalid`` for a span that begins in a time whose events are no longer kept.
     """
-    refuse_before_kept(None if new.customer is None else new.customer.id, new.span.start, "from")
+    field = "from" if new.plan_version is None else "version"
+    refuse_before_kept(None if new.customer is None else new.customer.id, new.span.start, field)
     re_rating = ReRating.objects.create(
         id=new_id(),
         customer=new.customer,
         span_start=new.span.start,
         span_end=new.span.end,
         reason=new.reason,
+        plan_version=new.plan_version,
         price_book=current_book().version,
         burn_tables=_newest_burn_table(),
         created_at=now,
         created_by=new.by,
     )
-    customers = [new.customer.id] if new.customer is not None else _customers_in(new.span)
+    customers = _customers_of(new)
     ReRatingStep.objects.bulk_create(
         ReRatingStep(customer_id=customer_id, re_rating=re_rating) for customer_id in customers
     )
@@ -101,9 +118,10 @@ def look_at(customer_id: int, re_rating_id: UUID, *, now: datetime) -> ReRatingS
 def apply_re_rating(re_rating_id: UUID, *, by: str, now: datetime) -> ReRating:
     """Have every customer corrected by due work. Applying again changes nothing.
 
-    Raises ``NotFound``; ``Conflict`` while the dry run is not done, or when prices or burn tables have moved since it.
+    Raises ``NotFound``; ``Conflict`` while the dry run is not done, or when prices, burn tables or the plan have moved
+    since it.
     """
-    re_rating = ReRating.objects.select_for_update().filter(id=re_rating_id).first()
+    re_rating = ReRating.objects.select_for_update(of=("self",)).filter(id=re_rating_id).first()
     if re_rating is None:
         raise NotFound("There is no such re-rating.")
     if re_rating.state in (State.APPLYING, State.APPLIED):
@@ -112,7 +130,7 @@ def apply_re_rating(re_rating_id: UUID, *, by: str, now: datetime) -> ReRating:
         raise Conflict("The dry run is still counting; read the re-rating until its state is ready.")
     if is_stale(re_rating):
         raise Conflict(
-            "Prices or burn tables have changed since this dry run; make a new one and look at it."
+            "Prices, burn tables or the plan have changed since this dry run; make a new one and look at it."
         )
     re_rating.state, re_rating.applied_by = State.APPLYING, by
     steps = list(re_rating.steps.order_by("customer_id").values_list("customer_id", flat=True))
@@ -125,7 +143,9 @@ def apply_re_rating(re_rating_id: UUID, *, by: str, now: datetime) -> ReRating:
 
 
 def is_stale(re_rating: ReRating) -> bool:
-    """Whether prices or burn tables have moved since the dry run began, so that it can no longer be applied."""
+    """Whether prices, burn tables or the plan have moved since the dry run began, so that it can no longer be applied."""
+    if re_rating.plan_version is not None and standing_correction(re_rating.plan_version) is not None:
+        return True
     return (re_rating.price_book, re_rating.burn_tables) != (current_book().version, _newest_burn_table())
 
 
@@ -158,8 +178,11 @@ def correct_customer(customer_id: int, re_rating: ReRating, *, now: datetime) ->
     refuse_before_kept(customer_id, re_rating.span_start, "from")
     span = Period(re_rating.span_start, re_rating.span_end)
     before = position_of(customer_id, span)
-    correction = _Correction(Customer.objects.get(id=customer_id), span, now)
-    changed = correction.carry_out(cause=re_rating.id.hex)
+    customer = Customer.objects.get(id=customer_id)
+    if re_rating.plan_version is None:
+        changed = _Correction(customer, span, now).carry_out(cause=re_rating.id.hex)
+    else:
+        changed = correct_plan(customer, re_rating.plan_version, re_rating.id, now=now)
     return consequences(before, position_of(customer_id, span), events=changed)
 
 
@@ -252,6 +275,14 @@ def _move_on(re_rating_id: UUID, waiting: str, now_in: str, then: str) -> bool:
 
 def _newest_burn_table() -> int:
     return int(BurnTableVersion.objects.aggregate(newest=Max("id"))["newest"] or 0)
+
+
+def _customers_of(new: NewReRating) -> list[int]:
+    if new.customer is not None:
+        return [new.customer.id]
+    if new.plan_version is not None:
+        return sorted({segment.customer_id for segment in wrong_segments(new.plan_version)})
+    return _customers_in(new.span)
 
 
 def _customers_in(span: Period) -> list[int]:

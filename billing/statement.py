@@ -11,7 +11,7 @@ from uuid import UUID
 
 from billing.add_ons import add_add_on_fees
 from billing.fees import Elsewhere, add_billed_fees, add_own_fees, add_trial, period_share, stretch_share
-from billing.late_usage import add_late_usage
+from billing.late_usage import LateSpan, add_corrections, add_late_usage
 from billing.models import Subscription
 from billing.overrides import own_terms
 from billing.parts import Parts, UsageReader, describe, within
@@ -45,6 +45,7 @@ class StatementLine:
     segment_id: UUID | None = None
     charge: str = ""
     usage: tuple[Usage, ...] = ()
+    corrects: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def closing_statement(
     subscription: Subscription,
     period: Period,
     n: int,
-    late: Sequence[Period],
+    late: Sequence[LateSpan],
     *,
     read: UsageReader = bucket_usage,
 ) -> Statement:
@@ -151,7 +152,7 @@ def closing_statement(
 
 
 def correction_statement(
-    subscription: Subscription, period: Period, late: Sequence[Period], *, read: UsageReader = bucket_usage
+    subscription: Subscription, period: Period, late: Sequence[LateSpan], *, read: UsageReader = bucket_usage
 ) -> Statement:
     """What came late for periods of a subscription that has ended: the corrections alone."""
     return _rated(subscription, period, late, read, with_own_fee=False, corrections_only=True)
@@ -171,7 +172,7 @@ def start_statement(subscription: Subscription, period: Period) -> Statement:
 def _rated(
     subscription: Subscription,
     period: Period,
-    late: Sequence[Period],
+    late: Sequence[LateSpan],
     read: UsageReader,
     *,
     with_own_fee: bool,
@@ -181,7 +182,7 @@ def _rated(
 ) -> Statement:
     stretches = stretches_in(subscription, period) if stretches is None else stretches
     # After the end there is no stretch of its own: what is corrected then goes by the terms of the period it belongs to.
-    ruling = stretches or [stretch for earlier in late for stretch in stretches_in(subscription, earlier)]
+    ruling = stretches or [stretch for span in late for stretch in stretches_in(subscription, span.period)]
     terms = own_terms(ruling[-1].terms, subscription, period) if ruling else None
     if terms is not None and corrections_only:
         terms = replace(terms, commitment=None, margin_floor=None)
@@ -190,8 +191,12 @@ def _rated(
         _add_usage(parts, stretch, period, read, several=len(stretches) > 1)
         for calls in read(stretch, None, period):
             sums.add(calls, free=stretch.trial)
-    for earlier in late:
-        _add_late(parts, subscription, earlier, read)
+    for span in late:
+        if span.corrected:
+            due = _rated(subscription, span.period, [], read, with_own_fee=True)
+            add_corrections(parts, subscription, span.period, due.lines)
+        else:
+            _add_late(parts, subscription, span.period, read)
     if not corrections_only:
         add_trial(parts, stretches, period)
     if with_own_fee:
@@ -221,6 +226,7 @@ def _statement(
         PeriodInput(
             currency_exponent=exponent,
             charges=parts.charges,
+            corrections=parts.corrections,
             fees=parts.fees,
             commitment=commitment,
             commitment_share=None if terms is None else period_share(subscription, period, terms.proration),
@@ -235,7 +241,7 @@ def _statement(
         ),
     )
     lines = []
-    described = parts.charge_lines + parts.fee_lines
+    described = parts.described
     for index, line in enumerate(rated.lines):
         extra = (
             described[index]

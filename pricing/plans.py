@@ -13,6 +13,7 @@ from django.db.models import Max
 from core import limits, texts
 from core.problems import Conflict, FieldError, Invalid, NotFound
 from pricing.models import BurnTable, Plan, PlanVersion
+from pricing.plan_corrections import Correction, retire_what_it_corrects, version_to_correct
 from pricing.plan_terms import PlanTerms, read_terms
 
 __all__ = ["PlanTerms", "read_terms"]
@@ -48,31 +49,46 @@ def create_plan(terms: PlanTerms, *, now: datetime) -> PlanVersion:
 
 
 @transaction.atomic
-def add_version(plan: Plan, terms: PlanTerms, *, now: datetime) -> PlanVersion:
-    """Draft the plan's next version. Whoever has an older one keeps it. Raises ``Invalid`` for another
-    currency.
+def add_version(
+    plan: Plan, terms: PlanTerms, *, now: datetime, correction: Correction | None = None
+) -> PlanVersion:
+    """Draft the plan's next version. Whoever has an older one keeps it.
+
+    With a ``correction`` it puts an older one right: see ``billing.plan_corrections``. Raises ``Invalid`` for another
+    currency, and where ``version_to_correct`` does.
     """
     Plan.objects.select_for_update().get(pk=plan.pk)
     first = plan.versions.order_by("number").first()
     if first is not None and first.terms["currency"] != terms.currency:
         detail = f"The plan is sold in {first.terms['currency']}; make another plan for another currency."
         raise Invalid.one("currency", "fixed", detail)
+    wrong = None if correction is None else version_to_correct(plan, terms, correction, now=now)
     last: int = plan.versions.aggregate(last=Max("number"))["last"] or 0
-    return PlanVersion.objects.create(plan=plan, number=last + 1, terms=terms.as_json(), created_at=now)
+    return PlanVersion.objects.create(
+        plan=plan,
+        number=last + 1,
+        terms=terms.as_json(),
+        created_at=now,
+        corrects=wrong,
+        effective_at=None if correction is None else correction.effective_at,
+        note="" if correction is None else correction.note,
+    )
 
 
 @transaction.atomic
 def publish_version(version: PlanVersion, *, now: datetime) -> PlanVersion:
-    """Make a draft sellable and fixed for ever. Publishing again changes nothing.
+    """Make a draft sellable and fixed for ever; the version it corrects, if any, is sold no more. Publishing again
+    changes nothing.
 
     Raises ``Invalid`` when a charge names a meter or burn table that does not exist, ``Conflict`` when the
-    version is retired.
+    version is retired, or corrects one that another has corrected since.
     """
     version = PlanVersion.objects.select_for_update(of=("self",)).select_related("plan").get(pk=version.pk)
     if version.status == Status.RETIRED:
         raise Conflict("This version is retired; add a new version with its terms.")
     if version.status == Status.DRAFT:
         _check_references(PlanTerms.of(version))
+        retire_what_it_corrects(version, now=now)
         version.status, version.published_at = Status.PUBLISHED, now
         version.save(update_fields=["status", "published_at"])
         Plan.objects.filter(pk=version.plan_id).update(name=version.terms["name"])

@@ -18,6 +18,7 @@ from core.idempotency import Answer
 from core.problems import NotFound
 from core.times import render_time
 from pricing.models import Plan, PlanVersion
+from pricing.plan_corrections import split_correction
 from pricing.plan_terms import PlanTerms, read_terms
 from pricing.plans import (
     add_version,
@@ -29,8 +30,8 @@ from pricing.plans import (
     version_of,
 )
 from pricing.plans_schema import (
+    AddedVersionSchema,
     NewPlanSchema,
-    NewVersionSchema,
     PlanSchema,
     VersionDiffSchema,
     VersionSchema,
@@ -72,6 +73,9 @@ def version_json(version: PlanVersion, credential: Credential) -> dict[str, Any]
         "created_at": render_time(version.created_at),
         "published_at": None if version.published_at is None else render_time(version.published_at),
         "retired_at": None if version.retired_at is None else render_time(version.retired_at),
+        "corrects": None if version.corrects is None else version.corrects.number,
+        "effective_at": None if version.effective_at is None else render_time(version.effective_at),
+        "note": version.note,
     }
 
 
@@ -93,7 +97,7 @@ def plan_json(plan: Plan, credential: Credential) -> dict[str, Any]:
 
 def visible_plans(credential: Credential) -> QuerySet[Plan]:
     """Every plan, or, for a customer's key, those that have left their drafts."""
-    rows = Plan.objects.prefetch_related("versions__plan")
+    rows = Plan.objects.prefetch_related("versions__plan", "versions__corrects")
     if credential.is_operator:
         return rows
     return rows.filter(
@@ -179,7 +183,7 @@ class VersionsView(ApiView):
         page = page_request(query)
         query.done()
         credential = credential_of(request)
-        rows = plan_by_key(key).versions.select_related("plan")
+        rows = plan_by_key(key).versions.select_related("plan", "corrects")
         if not credential.is_operator:
             rows = rows.exclude(status=PlanVersion.Status.DRAFT)
         return Response(
@@ -189,21 +193,26 @@ class VersionsView(ApiView):
     @extend_schema(
         tags=["catalogue"],
         summary="Draft a plan's next version",
-        description="The complete terms, in the shape of a plan. Subscriptions keep the version they have.",
+        description="The complete terms, in the shape of a plan. Subscriptions keep the version they have. With `corrects` "
+        "it puts right a version that was published by mistake: see POST /v1/re-ratings.",
         operation_id="addPlanVersion",
         parameters=[IDEMPOTENCY_KEY],
-        request=NewVersionSchema,
+        request=AddedVersionSchema,
         responses={201: VersionSchema, **refusals(404, 413, 415, 422)},
         examples=[EXAMPLE],
     )
     def post(self, request: Request, key: str) -> Response:
         query_of(request).done()
         plan = plan_by_key(key)
-        terms = read_terms(request.data, key=plan.key)
+        data, correction = split_correction(request.data)
+        terms = read_terms(data, key=plan.key)
         at, credential = now(), credential_of(request)
-        return answer_once(
-            request, lambda: Answer(201, version_json(add_version(plan, terms, now=at), credential)), now=at
-        )
+
+        def act() -> Answer:
+            version = add_version(plan, terms, now=at, correction=correction)
+            return Answer(201, version_json(version, credential))
+
+        return answer_once(request, act, now=at)
 
 
 class VersionView(ApiView):

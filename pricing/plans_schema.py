@@ -131,6 +131,22 @@ class NewVersionSchema(serializers.Serializer[Any]):
         ref_name = "NewPlanVersion"
 
 
+class AddedVersionSchema(NewVersionSchema):
+    corrects = serializers.IntegerField(
+        required=False, min_value=1, help_text="the number of a version that was published by mistake"
+    )
+    effective_at = serializers.DateTimeField(
+        required=False,
+        help_text="the correction is for what happened from here on; from the beginning if absent",
+    )
+    note = serializers.CharField(
+        required=False, max_length=300, help_text="what is put right; required with `corrects`"
+    )
+
+    class Meta:
+        ref_name = "AddedPlanVersion"
+
+
 class NewPlanSchema(NewVersionSchema):
     key = serializers.CharField(max_length=limits.KEY_CHARACTERS_MAX)
 
@@ -146,6 +162,9 @@ class VersionSchema(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     published_at = serializers.DateTimeField(allow_null=True)
     retired_at = serializers.DateTimeField(allow_null=True)
+    corrects = serializers.IntegerField(allow_null=True, help_text="the version that this one puts right")
+    effective_at = serializers.DateTimeField(allow_null=True, help_text="a correction's start")
+    note = serializers.CharField(help_text="what a correction puts right")
 
     class Meta:
         ref_name = "PlanVersion"

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,11 +17,13 @@ from billing.api.rerating_schema import (
     ReRatingSchema,
     ReRatingStepSchema,
 )
+from billing.consequences import has_changed
 from billing.models import ReRating, ReRatingStep
-from billing.rerating import NewReRating, apply_re_rating, look_at, open_re_rating
+from billing.rerating import NewReRating, apply_re_rating, look_at, of_plan, open_re_rating
 from core import limits
 from core.clock import now
 from core.fields import Fields
+from core.http.credentials import Credential
 from core.http.once import answer_once
 from core.http.pagination import page_of, page_request
 from core.http.queries import query_of
@@ -33,8 +35,14 @@ from core.money import ZERO, exact, plain
 from core.periods import Period
 from core.problems import NotFound
 from core.times import render_time
+from pricing.plan_corrections import correction_named
 
 PREFIX = "rerate"
+PLAN_EXAMPLE = OpenApiExample(
+    "a corrected plan",
+    {"plan": "pro", "version": 3, "reason": "version 2 was published with a fee of 490.00 in place of 49.00"},
+    request_only=True,
+)
 EXAMPLE = OpenApiExample(
     "a month of one customer",
     {
@@ -57,6 +65,8 @@ def re_rating_json(row: ReRating) -> dict[str, Any]:
         "from": render_time(row.span_start),
         "to": render_time(row.span_end),
         "customer": row.customer.key if row.customer is not None else None,
+        "plan": None if row.plan_version is None else row.plan_version.plan.key,
+        "version": None if row.plan_version is None else row.plan_version.number,
         "reason": row.reason,
         "state": row.state,
         "customers": dict(states),
@@ -75,7 +85,7 @@ def totals_json(row: ReRating) -> dict[str, Any]:
     charges: dict[str, Counter[str]] = defaultdict(Counter)
     for found, applied in row.steps.values_list("found", "applied").iterator(chunk_size=500):
         told = applied or found
-        if not told or not told["events"]:
+        if not told or not has_changed(told):
             continue
         customers += 1
         events += told["events"]
@@ -121,37 +131,30 @@ class ReRatingsView(ApiView):
         query = query_of(request)
         page = page_request(query)
         query.done()
-        rows = ReRating.objects.select_related("customer")
+        rows = ReRating.objects.select_related("customer", "plan_version__plan")
         return Response(page_of(rows, page, order=("-id",), render=re_rating_json))
 
     @extend_schema(
         tags=["corrections"],
         summary="Rate a span of the past again, as a dry run",
-        description="Nothing changes yet: it shows what the prices and burn tables known now would change. One customer "
+        description="Nothing changes yet: it shows what the prices and burn tables known now would change, or, with `plan` "
+        "and `version`, what a corrected version of a plan changes for those who had the wrong one. One customer "
         "is looked at before the answer; all customers are counted in the background until the state is `ready`.",
         operation_id="createReRating",
         parameters=[IDEMPOTENCY_KEY],
         request=NewReRatingSchema,
         responses={201: ReRatingInFullSchema, **refusals(409, 413, 415, 422)},
-        examples=[EXAMPLE],
+        examples=[EXAMPLE, PLAN_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
         query_of(request).done()
         at, credential = now(), credential_of(request)
-        fields = Fields(request.data)
-        start, end = fields.time("from"), fields.time("to", at)
-        key = fields.id("customer", "")
-        reason = fields.text("reason", most=limits.REASON_CHARACTERS_MAX)
-        if not fields.errors and end <= start:
-            fields.refuse("to", "order", "Write a time after `from`.")
-        fields.done()
-        customer = customer_named(key, credential) if key else None
-        new = NewReRating(Period(start, end), reason, customer, by=f"API key {credential.key_id}")
+        new = _read(Fields(request.data), credential, at)
 
         def act() -> Answer:
             return Answer(201, in_full(_opened(new, at)))
 
-        return answer_once(request, act, now=at, customer_id=customer.id if customer else 0)
+        return answer_once(request, act, now=at, customer_id=new.customer.id if new.customer else 0)
 
 
 class ReRatingView(ApiView):
@@ -184,7 +187,7 @@ class ReRatingCustomersView(ApiView):
         query.done()
         rows = ReRatingStep.objects.filter(re_rating=_named(id)).select_related("customer")
         if changed:
-            rows = rows.filter(found__events__gt=0)
+            rows = rows.filter(Q(found__changed=True) | Q(found__events__gt=0, found__changed=None))
         return Response(page_of(rows, page, order=("customer_id",), render=step_json))
 
 
@@ -210,6 +213,32 @@ class ApplyView(ApiView):
         )
 
 
+def _read(fields: Fields, credential: Credential, at: datetime) -> NewReRating:
+    """The span, or the correction of a plan, that a body names."""
+    of_a_plan = fields.has("plan") or fields.has("version")
+    plan, number = "", 0
+    start, end = at, at
+    if of_a_plan:
+        plan = fields.key("plan")
+        number = fields.integer("version", least=1, most=limits.PLAN_VERSIONS_MAX)
+        for name in ("from", "to"):
+            if fields.has(name):
+                fields.refuse(name, "contradiction", "The correction of a plan says from when; leave it out.")
+            fields.raw(name)
+    else:
+        start, end = fields.time("from"), fields.time("to", at)
+    key = fields.id("customer", "")
+    reason = fields.text("reason", most=limits.REASON_CHARACTERS_MAX)
+    if not of_a_plan and not fields.errors and end <= start:
+        fields.refuse("to", "order", "Write a time after `from`.")
+    fields.done()
+    customer = customer_named(key, credential) if key else None
+    by = f"API key {credential.key_id}"
+    if of_a_plan:
+        return of_plan(correction_named(plan, number), reason, customer=customer, by=by, now=at)
+    return NewReRating(Period(start, end), reason, customer, by)
+
+
 def _opened(new: NewReRating, at: datetime) -> ReRating:
     row = open_re_rating(new, now=at)
     if new.customer is not None:
@@ -219,7 +248,11 @@ def _opened(new: NewReRating, at: datetime) -> ReRating:
 
 
 def _named(id: str) -> ReRating:
-    row = ReRating.objects.select_related("customer").filter(id=parse_public_id(PREFIX, id)).first()
+    row = (
+        ReRating.objects.select_related("customer", "plan_version__plan")
+        .filter(id=parse_public_id(PREFIX, id))
+        .first()
+    )
     if row is None:
         raise NotFound("There is no such re-rating.")
     return row

@@ -14,13 +14,21 @@ class NewReRatingSchema(serializers.Serializer[Any]):
     customer = serializers.CharField(
         required=False, max_length=limits.ID_CHARACTERS_MAX, help_text="every customer if absent"
     )
+    plan = serializers.CharField(
+        required=False, max_length=limits.KEY_CHARACTERS_MAX, help_text="a plan, in place of `from` and `to`"
+    )
+    version = serializers.IntegerField(
+        required=False, min_value=1, help_text="its published version that corrects another"
+    )
     reason = serializers.CharField(max_length=limits.REASON_CHARACTERS_MAX, help_text="what is corrected")
 
     class Meta:
         ref_name = "NewReRating"
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        start = serializers.DateTimeField(help_text="events that happened from here on")
+        start = serializers.DateTimeField(
+            required=False, help_text="events that happened from here on; required without `plan`"
+        )
         return {"from": start, **super().get_fields()}
 
 
@@ -59,6 +67,15 @@ class ChargeChangeSchema(serializers.Serializer[Any]):
         ref_name = "ReRatingCharge"
 
 
+class SumChangeSchema(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(["fee", "commitment", "margin_floor"])
+    before_minor = serializers.IntegerField()
+    after_minor = serializers.IntegerField()
+
+    class Meta:
+        ref_name = "ReRatingSum"
+
+
 class PeriodChangeSchema(serializers.Serializer[Any]):
     subscription = serializers.CharField()
     start = serializers.DateTimeField()
@@ -68,7 +85,9 @@ class PeriodChangeSchema(serializers.Serializer[Any]):
     )
     invoice = serializers.CharField(allow_null=True, help_text="its number")
     currency = serializers.CharField()
-    charges = ChargeChangeSchema(many=True)
+    charges = ChargeChangeSchema(many=True, help_text="minimum, maximum and discounts are in them")
+    sums = SumChangeSchema(many=True, help_text="fees with add-ons, the true-up, the margin floor's line")
+    discount = ChangeSchema(help_text="what the subscription's discount takes off, unrounded")
     subtotal_before_minor = serializers.IntegerField()
     subtotal_after_minor = serializers.IntegerField()
     margin_before = PeriodMarginSchema()
@@ -81,7 +100,8 @@ class PeriodChangeSchema(serializers.Serializer[Any]):
 class ConsequencesSchema(serializers.Serializer[Any]):
     """What the correction changes for one customer. Costs are in USD."""
 
-    events = serializers.IntegerField(help_text="how many change")
+    changed = serializers.BooleanField(help_text="whether anything at all does")
+    events = serializers.IntegerField(help_text="how many change; how many are rated under a corrected plan")
     cost = ChangeSchema()
     credits = ChangeSchema()
     overage = ChangeSchema()
@@ -106,6 +126,8 @@ class ReRatingSchema(serializers.Serializer[Any]):
     id = serializers.CharField()
     to = serializers.DateTimeField()
     customer = serializers.CharField(allow_null=True)
+    plan = serializers.CharField(allow_null=True, help_text="the plan that was corrected")
+    version = serializers.IntegerField(allow_null=True, help_text="the version that corrects it")
     reason = serializers.CharField()
     state = serializers.ChoiceField(ReRating.State.values)
     customers = serializers.DictField(

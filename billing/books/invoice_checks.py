@@ -10,6 +10,7 @@ from billing.books.breach import Breach, rows
 from billing.books.rerating import rerated_lines
 from billing.drafts import PERIOD
 from billing.invoices import SERIES, document_hash
+from billing.late_usage import USAGE
 from billing.models import Invoice, InvoiceLine, LatePeriod
 from core.money import tax_minor
 from metering.models import EventStream
@@ -108,6 +109,7 @@ def _billed(invoice: Invoice) -> tuple[dict[tuple[UUID | None, str], int], int]:
         kind__in=("usage", "correction"),
         period_start__gte=invoice.period_start,
         period_end__lte=invoice.period_end,
+        corrects__in=("", USAGE),
     )
     billed: dict[tuple[UUID | None, str], int] = {}
     closing_seq = invoice.closing_seq

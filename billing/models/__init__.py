@@ -8,7 +8,12 @@ from billing.models.plan_move import PlanMove, PlanMoveStep
 from billing.models.position import RatingPosition
 from billing.models.rerating import ReRating, ReRatingStep
 from billing.models.stripe import StripeCall, StripeObject
-from billing.models.subscription import LatePeriod, Subscription, SubscriptionSegment
+from billing.models.subscription import (
+    LatePeriod,
+    SegmentCorrection,
+    Subscription,
+    SubscriptionSegment,
+)
 
 __all__ = [
     "AddOn",
@@ -28,6 +33,7 @@ __all__ = [
     "RatingPosition",
     "ReRating",
     "ReRatingStep",
+    "SegmentCorrection",
     "StripeCall",
     "StripeObject",
     "Subscription",

@@ -76,6 +76,12 @@ class InvoiceLine(models.Model):
     n = models.PositiveIntegerField()
     kind = models.CharField(max_length=20)
     charge = models.CharField(max_length=120, blank=True, default="")
+    corrects = models.CharField(
+        max_length=20,
+        blank=True,
+        default="",
+        help_text="kind of the lines that a correction is of; empty = usage",
+    )
     segment_id = models.UUIDField(null=True, help_text="the stretch under one plan version that it rates")
     description = models.CharField(max_length=300)
     dimensions = models.JSONField(default=dict)

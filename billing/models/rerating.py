@@ -1,6 +1,7 @@
 from django.db import models
 
 from customers.models import Customer
+from pricing.models import PlanVersion
 
 
 class ReRating(models.Model):
@@ -21,6 +22,13 @@ class ReRating(models.Model):
     reason = models.CharField(max_length=300)
     state = models.CharField(max_length=10, choices=State, default=State.COUNTING)
     price_book = models.BigIntegerField(help_text="version of the price book that was looked at")
+    plan_version = models.ForeignKey(
+        PlanVersion,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="the correction that is carried to those who have what it corrects; null = prices and burn tables",
+    )
     burn_tables = models.BigIntegerField(help_text="id of the newest version of any burn table then")
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=200, blank=True, default="")

@@ -48,10 +48,26 @@ class SubscriptionSegment(models.Model):
 
 
 class LatePeriod(models.Model):
-    """A closed and invoiced period into which an event has come since: its difference goes on the next invoice."""
+    """A closed and invoiced period into which something has come since: its difference goes on the next invoice.
+
+    Late usage moves its charges alone; where the plan was corrected, all that the period comes to.
+    """
 
     pk = models.CompositePrimaryKey("customer_id", "subscription_id", "period_start")
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
     subscription_id = models.UUIDField()
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
+    corrected = models.BooleanField(default=False, help_text="by another version of the plan")
+
+
+class SegmentCorrection(models.Model):
+    """A stretch was put on the version that corrects its own: what it was sold under, until when. Append-only."""
+
+    pk = models.CompositePrimaryKey("customer_id", "segment_id", "re_rating_id")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
+    segment_id = models.UUIDField()
+    re_rating_id = models.UUIDField()
+    from_version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="+")
+    to_version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="+")
+    corrected_at = models.DateTimeField()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from core.money import ONE, ZERO, exact, kept_amount, prorate, shown, tax_minor
+from core.money import ONE, ZERO, exact, from_minor, kept_amount, prorate, shown, tax_minor
 from core.periods import Share
 from pricing.engine.charge import HUNDRED, Charge
 from pricing.engine.model import RatedLine
@@ -45,6 +45,21 @@ class Fee(NamedTuple):
     discount_percent: Decimal | None = None
 
 
+class Correction(NamedTuple):
+    """What an earlier period comes to by now, less what was billed for it.
+
+    Each side is final: discounted as it was or would be billed, ``minor`` rounded line by line. It counts toward
+    nothing of this period.
+    """
+
+    description: str
+    due: Decimal
+    due_minor: int
+    billed: Decimal
+    billed_minor: int
+    quantity: Decimal = ZERO
+
+
 class MarginFloor(NamedTuple):
     """The least margin of the period, as a fraction below 1, and what happens where it is not reached."""
 
@@ -68,6 +83,7 @@ class PeriodInput:
 
     currency_exponent: int
     charges: Sequence[ChargeUsage] = ()
+    corrections: Sequence[Correction] = ()
     fees: Sequence[Fee] = ()
     commitment: Decimal | None = None
     commitment_share: Share | None = None
@@ -144,6 +160,7 @@ class _Draft:
     charge: RatedCharge | None = None
     discount: Decimal = ZERO
     discount_percent: Decimal | None = None
+    amount_minor: int | None = None
 
 
 @exact
@@ -157,6 +174,7 @@ def rate_period(period: PeriodInput) -> RatedPeriod:
     (1581, 316, 1897)
     """
     drafts = [_usage_draft(item) for item in period.charges]
+    drafts += [_correction_draft(correction) for correction in period.corrections]
     drafts += [_fee_draft(fee) for fee in period.fees]
     drafts += _commitment_drafts(period, drafts)
     for draft in drafts:
@@ -182,6 +200,22 @@ def _usage_draft(item: ChargeUsage) -> _Draft:
         steps=list(rated.explain),
         charge=rated,
         discount_percent=item.discount_percent,
+    )
+
+
+def _correction_draft(correction: Correction) -> _Draft:
+    amount = correction.due - correction.billed
+    return _Draft(
+        kind="correction",
+        description=correction.description,
+        quantity=correction.quantity,
+        amount=amount,
+        steps=[
+            Step("corrected", f"The period comes to {shown(correction.due)}", correction.due),
+            Step("before", f"Less {shown(correction.billed)} billed before", amount),
+        ],
+        discount_percent=ZERO,
+        amount_minor=correction.due_minor - correction.billed_minor,
     )
 
 
@@ -231,13 +265,14 @@ def _floor_outcome(period: PeriodInput, drafts: Sequence[_Draft]) -> FloorOutcom
     if period.margin_floor is None:
         return None
     rate, on_breach = period.margin_floor
-    lines_sum = period.billed_elsewhere + sum((draft.amount for draft in drafts), ZERO)
+    own = [draft for draft in drafts if draft.kind != "correction"]
+    lines_sum = period.billed_elsewhere + sum((draft.amount for draft in own), ZERO)
     revenue = kept_amount(lines_sum + period.credit_revenue)
     required = kept_amount(period.cost_total / (ONE - rate))
     shortfall = max(ZERO, required - revenue)
     billed = absorbed = ZERO
     if on_breach == "bill":
-        billed = min(shortfall, _open_to_floor(period, drafts, rate, revenue))
+        billed = min(shortfall, _open_to_floor(period, own, rate, revenue))
         if period.cap is not None:
             billed = min(billed, max(ZERO, period.cap - lines_sum))
         billed = kept_amount(billed)
@@ -265,6 +300,10 @@ def _floor_draft(floor: FloorOutcome) -> _Draft:
 def _line(draft: _Draft, exponent: int) -> PeriodLine:
     amount = kept_amount(draft.amount)
     minor, step = rounding(amount, kept_amount(draft.billed_before), exponent)
+    if draft.amount_minor is not None:
+        minor = draft.amount_minor
+        text = "Each side rounded as it was or would be billed"
+        step = Step("rounding", text, from_minor(minor, exponent))
     return PeriodLine(
         kind=draft.kind,
         description=draft.description,

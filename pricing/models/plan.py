@@ -30,6 +30,13 @@ class PlanVersion(models.Model):
     created_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True)
     retired_at = models.DateTimeField(null=True)
+    corrects = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="corrections", help_text="sold by mistake"
+    )
+    effective_at = models.DateTimeField(
+        null=True, help_text="a correction holds for what happened from here on; null = from the beginning"
+    )
+    note = models.CharField(max_length=300, blank=True, default="", help_text="what a correction puts right")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["plan", "number"], name="plan_version_number")]

@@ -7,8 +7,10 @@ import pytest
 
 from billing.models import InvoiceLine
 from core.due_work import run_due
+from pricing.plans import version_of
 from tests.billing.test_path import breaches
-from tests.billing.test_rerating import CUT_FROM, cents, january_on_cost_plus, owed, price
+from tests.billing.test_rerating import CUT_FROM, FEBRUARY, cents, finish, january_on_cost_plus, owed, price
+from tests.billing.world import START, a_customer, subscribe
 
 pytestmark = pytest.mark.django_db
 BODY = {"from": "2026-01-01T00:00:00Z", "to": "2026-02-02T00:00:00Z", "reason": "the price was cut"}
@@ -75,3 +77,73 @@ def test_customers_keys_learn_nothing_of_it(months, operator_api, api_with_key):
     assert own.post("/v1/re-ratings", BODY).status_code == 403
     assert operator_api.get("/v1/re-ratings/rerate_nonsense").status_code == 404
     assert not InvoiceLine.objects.filter(kind="correction").exists()
+
+
+PLAN = {"name": "Pro", "currency": "USD", "fee": "310", "fee_timing": "arrears", "charges": []}
+
+
+@pytest.fixture
+def a_mistyped_plan(operator_api) -> Any:
+    """January at 310.00, finalized; version 2 says 31.00."""
+    operator_api.post("/v1/plans", {"key": "flat", **PLAN})
+    operator_api.post("/v1/plans/flat/versions/1/publish", {})
+    subscribe(a_customer(), version_of("flat", 1))
+    now = finish(FEBRUARY)
+    body = {**PLAN, "fee": "31", "corrects": 1, "note": "the fee was mistyped"}
+    assert operator_api.post("/v1/plans/flat/versions", body).json()["corrects"] == 1
+    return now
+
+
+def test_a_corrected_plan_is_looked_at_and_carried_like_any_correction(a_mistyped_plan, operator_api):
+    draft = operator_api.post("/v1/re-ratings", {"plan": "flat", "version": 2, "reason": "typo"})
+    assert (draft.status_code, draft.json()["errors"][0]["code"]) == (422, "not_published")
+    operator_api.post("/v1/plans/flat/versions/2/publish", {})
+
+    told = operator_api.post(
+        "/v1/re-ratings", {"plan": "flat", "version": 2, "reason": "typo", "customer": "acme"}
+    ).json()
+
+    assert (told["plan"], told["version"], told["state"]) == ("flat", 2, "ready")
+    assert told["total"]["charges"]["USD"]["finalized"] == -27900
+    (customer,) = operator_api.get(f"/v1/re-ratings/{told['id']}/customers?changed=true").json()["results"]
+    assert customer["found"]["periods"][0]["sums"] == [
+        {"kind": "fee", "before_minor": 31000, "after_minor": 3100}
+    ]
+    operator_api.post(f"/v1/re-ratings/{told['id']}/apply", {})
+    run_due(a_mistyped_plan + timedelta(days=900))
+    assert operator_api.get(f"/v1/re-ratings/{told['id']}").json()["state"] == "applied"
+    run_due(a_mistyped_plan + timedelta(days=900))
+    january = InvoiceLine.objects.get(kind="correction", period_start=START)
+    assert (january.corrects, january.amount_minor) == ("fee", -27900)
+    assert breaches() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "code"),
+    [
+        ({"plan": "flat"}, "version", "required"),
+        ({"version": 2}, "plan", "required"),
+        ({"plan": "flat", "version": 1}, "version", "no_correction"),
+        ({"plan": "none", "version": 1}, "version", "not_published"),
+        ({"plan": "flat", "version": 2, "from": "2026-01-01T00:00:00Z"}, "from", "contradiction"),
+        ({"reason": "typo"}, "from", "required"),
+    ],
+)
+def test_what_is_wrong_with_a_plans_re_rating_is_named(a_mistyped_plan, operator_api, body, field, code):
+    refused = operator_api.post("/v1/re-ratings", {"reason": "typo", **body})
+    assert refused.status_code == 422
+    assert [(error["field"], error["code"]) for error in refused.json()["errors"]] == [(field, code)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"corrects": 1}, "note"),
+        ({"note": "typo"}, "corrects"),
+        ({"corrects": "1", "note": "typo"}, "corrects"),
+    ],
+)
+def test_a_correction_needs_its_version_and_its_reason(a_mistyped_plan, operator_api, fields, field):
+    refused = operator_api.post("/v1/plans/flat/versions", {**PLAN, **fields})
+    assert refused.status_code == 422
+    assert [error["field"] for error in refused.json()["errors"]] == [field]
