@@ -27,7 +27,7 @@ from core.failpoints import failpoint
 from core.money import ZERO, exact
 from core.periods import Period
 from customers.models import Customer
-from metering.event_paths import token_buckets
+from metering.event_paths import as_text, token_buckets
 from metering.stored_event import StoredEvent, events_after
 from metering.usage import CALLS, BucketKey, Sums, add_to_buckets, count_new_values
 from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution, total
@@ -93,9 +93,8 @@ def customers_behind(limit: int) -> list[int]:
 
 def call_dimensions(event: StoredEvent) -> tuple[tuple[str, str], ...]:
     """What every customer's own statistics are told apart by."""
-    feature = event.properties.get("feature")
     return (
-        ("feature", feature if isinstance(feature, str) else ""),
+        ("feature", as_text(event.properties.get("feature")) or ""),
         ("model", event.model),
         ("status", "failed" if event.failed else "ok"),
         ("type", event.type),

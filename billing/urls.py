@@ -6,10 +6,12 @@ from billing.api.invoices import InvoicePdfView, InvoicesView, InvoiceView, Line
 from billing.api.plan_moves import CancelMoveView, MoveRowView, MoveStepsView, MovesView, MoveView
 from billing.api.receipts import ReceiptView
 from billing.api.rerating import ApplyView, ReRatingCustomersView, ReRatingsView, ReRatingView
+from billing.api.runs import RunsView, RunView
 from billing.api.sandbox import ClockView
 from billing.api.spend import ForecastView, SpendView
 from billing.api.subscription_terms import AddOnsView, EndAddOnView, OverridesView
 from billing.api.subscriptions import CancelView, ChangeView, SubscriptionsView, SubscriptionView
+from billing.api.usage import PropertiesView, UsageView
 from billing.stripe.webhook import stripe_webhook
 
 CUSTOMER = "v1/customers/<str:key>"
@@ -48,6 +50,10 @@ urlpatterns = [
     path("v1/re-ratings/<str:id>", ReRatingView.as_view(), name="re-rating"),
     path("v1/re-ratings/<str:id>/customers", ReRatingCustomersView.as_view(), name="re-rating-customers"),
     path("v1/re-ratings/<str:id>/apply", ApplyView.as_view(), name="re-rating-apply"),
+    path("v1/usage", UsageView.as_view(), name="usage"),
+    path("v1/usage/properties", PropertiesView.as_view(), name="usage-properties"),
+    path("v1/runs", RunsView.as_view(), name="runs"),
+    path("v1/runs/<path:id>", RunView.as_view(), name="run"),
     path("v1/sandbox/clock", ClockView.as_view(), name="sandbox-clock"),
     path("v1/stripe/webhook", stripe_webhook, name="stripe-webhook"),
 ]

@@ -183,3 +183,40 @@ PRICE_LIST_BYTES_MAX = 16 * 1024 * 1024
 
 # One preview is one request of a person who is setting a price.
 PREVIEW_EVENTS_MAX = BATCH_EVENTS_MAX
+
+# --- Questions over events --------------------------------------------------------------------------------
+
+# As far back as events are taken in.
+USAGE_SPAN_DAYS_MAX = EVENT_AGE_DAYS_MAX
+
+# More hours than that are no chart; days are.
+USAGE_HOURS_DAYS_MAX = 31
+
+# A table of more dimensions is one that nobody reads.
+USAGE_GROUP_BY_MAX = 3
+USAGE_MEASURES_MAX = 10
+
+# Beyond eight colors a chart is grey; a table of the fifty largest still fits a page.
+USAGE_TOP_MAX = 50
+
+# What one answer or one file may hold: a year of days with fifty names each is 20,000.
+USAGE_ROWS_MAX = 25_000
+
+# A question over events that takes longer than this is asked too broadly, and costs everybody else.
+QUESTION_SECONDS_MAX = 15
+
+# Names and values to pick from are read off the newest events: enough to meet every name that is in use.
+PICKER_EVENTS_MAX = 5_000
+PICKER_NAMES_MAX = 60
+PICKER_VALUES_MAX = 20
+
+# --- Runs and outcomes ------------------------------------------------------------------------------------
+
+# A tree of more runs than this is shown in part, and says so.
+RUN_TREE_RUNS_MAX = 2_000
+
+# Runs are told whole, so a list reads every event of each; a month of them is what one looks through.
+RUNS_SPAN_DAYS_MAX = 92
+
+VALUE_LINKS_MAX = 4
+VALUE_WINDOW_DAYS_MAX = 90

@@ -14,6 +14,7 @@ from billing.models.subscription import (
     Subscription,
     SubscriptionSegment,
 )
+from billing.models.value_event import ValueEvent
 
 __all__ = [
     "AddOn",
@@ -39,4 +40,5 @@ __all__ = [
     "Subscription",
     "SubscriptionOverride",
     "SubscriptionSegment",
+    "ValueEvent",
 ]

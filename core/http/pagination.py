@@ -90,12 +90,12 @@ def _rows_after(rows: QuerySet[M], page: PageRequest, order: Sequence[str], coun
 
 
 def _cursor(fields: Sequence[Any], row: Model) -> str:
-    return _encode([field.value_to_string(row) for field in fields])
+    return encode_cursor([field.value_to_string(row) for field in fields])
 
 
 def _after(fields: Sequence[Any], texts_of_row: tuple[str, ...], *, falling: bool) -> Q:
     if len(fields) != len(texts_of_row):
-        raise _not_ours()
+        raise foreign_cursor()
     values = [_value(field, text) for field, text in zip(fields, texts_of_row, strict=True)]
     after, equal = Q(), Q()
     for field, value in zip(fields, values, strict=True):
@@ -110,12 +110,13 @@ def _value(field: "Field[Any, Any]", text: str) -> Any:
         value = field.to_python(text)
         field.run_validators(value)
     except (ValidationError, ValueError, OverflowError):
-        raise _not_ours() from None
+        raise foreign_cursor() from None
     return value
 
 
-def _encode(keys: list[str]) -> str:
-    packed = json.dumps(keys, separators=(",", ":")).encode()
+def encode_cursor(keys: Sequence[str]) -> str:
+    """The cursor of a page that ends in a row with these sort keys; ``PageRequest.after`` hands them back."""
+    packed = json.dumps(list(keys), separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
@@ -134,5 +135,6 @@ def _decode(cursor: Any) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def _not_ours() -> Invalid:
+def foreign_cursor() -> Invalid:
+    """The refusal of a cursor that this list did not make."""
     return Invalid.one("cursor", "cursor", "Send back the cursor exactly as `next` gave it.")

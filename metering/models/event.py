@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.db import models
+from django.db.models.fields.json import KeyTextTransform
 
 QUANTITY: dict[str, Any] = {"max_digits": 38, "decimal_places": 18}
 
@@ -48,6 +49,12 @@ class Event(models.Model):
             models.Index(fields=["customer_id", "seq"], name="event_seq"),
             models.Index(fields=["customer_id", "occurred_at"], name="event_time"),
             models.Index(fields=["customer_id", "run_id"], condition=~models.Q(run_id=""), name="event_run"),
+            models.Index(
+                "customer_id",
+                KeyTextTransform("parent", "run"),
+                condition=models.Q(run__has_key="parent"),
+                name="event_parent_run",
+            ),
             models.Index(
                 fields=["customer_id", "seq"], condition=models.Q(unpriced=True), name="event_unpriced"
             ),

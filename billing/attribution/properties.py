@@ -1,0 +1,103 @@
+"""What there is to group and filter by: the names and values that the newest events of a span carry."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from billing.attribution.patience import bounded_reading
+from core import limits
+from customers.models import Customer
+from metering.event_columns import STANDING, Sql, joined, text_column
+from metering.event_paths import PROPERTIES
+
+FIELDS = ("type", "provider", "model", "context", "status", "source")
+
+
+@dataclass(frozen=True)
+class Value:
+    text: str
+    events: int
+
+
+@dataclass(frozen=True)
+class Property:
+    """A path, in how many of the events looked at it holds something, and its most frequent values there."""
+
+    path: str
+    events: int
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Properties:
+    """``looked_at`` says how many events were read; ``complete`` whether these are all of the span's."""
+
+    looked_at: int
+    complete: bool
+    found: tuple[Property, ...]
+
+
+def properties_in_use(customer: Customer | None, start: datetime, end: datetime) -> Properties:
+    """The paths that the newest events of the span carry, the most frequent first; fields before properties."""
+    newest = _newest(customer, start, end)
+    count = limits.PICKER_EVENTS_MAX
+    with bounded_reading(), connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({newest.text}) e", newest.values)
+        looked_at = int(cursor.fetchone()[0])
+        cursor.execute(
+            f"SELECT p.name, count(*) FROM ({newest.text}) e CROSS JOIN LATERAL jsonb_object_keys(e.properties) p(name)"
+            " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s",
+            [*newest.values, limits.PICKER_NAMES_MAX],
+        )
+        names = [row[0] for row in cursor.fetchall()]
+        paths = [*FIELDS, *(PROPERTIES + name for name in names)]
+        found = _values(newest, paths, cursor)
+    return Properties(looked_at, looked_at < count, found)
+
+
+def _newest(customer: Customer | None, start: datetime, end: datetime) -> Sql:
+    where = [Sql("occurred_at >= %s AND occurred_at < %s", (start, end)), Sql(STANDING)]
+    if customer is not None:
+        where.append(Sql("customer_id = %s", (customer.id,)))
+    # Of all customers the newest stored are asked for by number, which needs no sorting of a whole span.
+    order = "occurred_at DESC" if customer is not None else "customer_id, seq DESC"
+    return joined(
+        [
+            Sql("SELECT * FROM metering_event e WHERE"),
+            joined(where, " AND "),
+            Sql(f"ORDER BY {order} LIMIT %s", (limits.PICKER_EVENTS_MAX,)),
+        ],
+        " ",
+    )
+
+
+def _values(newest: Sql, paths: Sequence[str], cursor: object) -> tuple[Property, ...]:
+    parts = []
+    for n, path in enumerate(paths):
+        column = text_column(path)
+        parts.append(Sql(f"SELECT {n} AS n, {column.text} AS value FROM newest e", column.values))
+    union = joined(parts, " UNION ALL ")
+    statement = joined(
+        [
+            Sql("WITH newest AS MATERIALIZED ("),
+            newest,
+            Sql("), told AS ("),
+            union,
+            Sql(
+                "), counted AS (SELECT n, value, count(*) AS events FROM told WHERE value <> '' GROUP BY n, value),"
+                " placed AS (SELECT *, row_number() OVER (PARTITION BY n ORDER BY events DESC, value) AS place,"
+                " sum(events) OVER (PARTITION BY n) AS together FROM counted)"
+                " SELECT n, value, events, together FROM placed WHERE place <= %s ORDER BY n, place",
+                (limits.PICKER_VALUES_MAX,),
+            ),
+        ],
+        "",
+    )
+    cursor.execute(statement.text, statement.values)  # type: ignore[attr-defined]
+    found: dict[int, Property] = {}
+    for n, value, events, together in cursor.fetchall():  # type: ignore[attr-defined]
+        known = found.get(n, Property(paths[n], int(together), ()))
+        found[n] = Property(known.path, known.events, (*known.values, Value(value, events)))
+    return tuple(found.values())
