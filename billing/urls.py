@@ -12,6 +12,12 @@ from billing.api.spend import ForecastView, SpendView
 from billing.api.subscription_terms import AddOnsView, EndAddOnView, OverridesView
 from billing.api.subscriptions import CancelView, ChangeView, SubscriptionsView, SubscriptionView
 from billing.api.usage import PropertiesView, UsageView
+from billing.api.value_events import (
+    ArchiveValueEventView,
+    ValueEventsView,
+    ValueEventView,
+    ValueReportView,
+)
 from billing.stripe.webhook import stripe_webhook
 
 CUSTOMER = "v1/customers/<str:key>"
@@ -54,6 +60,10 @@ urlpatterns = [
     path("v1/usage/properties", PropertiesView.as_view(), name="usage-properties"),
     path("v1/runs", RunsView.as_view(), name="runs"),
     path("v1/runs/<path:id>", RunView.as_view(), name="run"),
+    path("v1/value-events", ValueEventsView.as_view(), name="value-events"),
+    path("v1/value-events/<str:key>", ValueEventView.as_view(), name="value-event"),
+    path("v1/value-events/<str:key>/archive", ArchiveValueEventView.as_view(), name="value-event-archive"),
+    path("v1/value-events/<str:key>/report", ValueReportView.as_view(), name="value-report"),
     path("v1/sandbox/clock", ClockView.as_view(), name="sandbox-clock"),
     path("v1/stripe/webhook", stripe_webhook, name="stripe-webhook"),
 ]

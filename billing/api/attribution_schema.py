@@ -10,6 +10,9 @@ class UsageSchema(serializers.Serializer[Any]):
     timezone = serializers.CharField(
         allow_null=True, help_text="whose days they are; null: each customer's own"
     )
+    kept_since = serializers.DateTimeField(
+        allow_null=True, help_text="single events of the span before it are removed, and not in the sums"
+    )
     group_by = serializers.ListField(child=serializers.CharField())
     measures = serializers.ListField(child=serializers.CharField())
     results = serializers.ListField(

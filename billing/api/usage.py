@@ -18,6 +18,7 @@ from core.http.pagination import encode_cursor, page_request
 from core.http.queries import query_of
 from core.http.schema import PAGE_PARAMETERS, refusals
 from core.http.views import ApiView, credential_of
+from core.times import render_time
 
 CUSTOMER = OpenApiParameter("customer", str, description="its key; every customer if absent")
 SPAN = [
@@ -49,6 +50,7 @@ def usage_json(answer: UsageAnswer) -> dict[str, Any]:
         "from": question.span.first,
         "to": question.span.last,
         "timezone": question.customer.timezone if question.customer is not None else None,
+        "kept_since": None if answer.kept_since is None else render_time(answer.kept_since),
         "group_by": list(question.asked_for),
         "measures": [measure.name for measure in question.measures],
         "results": [_row_json(answer, row) for row in answer.rows],

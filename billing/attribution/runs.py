@@ -17,6 +17,7 @@ from billing.attribution.measures import EVENT_SUMS
 from billing.attribution.patience import bounded_reading
 from billing.attribution.span import Span
 from core.http.pagination import PageRequest, foreign_cursor
+from core.money import exact
 from core.problems import Problem
 from core.times import parse_time, render_time
 from customers.models import Customer
@@ -47,6 +48,7 @@ class Figures:
     retry_cost: Decimal = Decimal(0)
     retry_credits: Decimal = Decimal(0)
 
+    @exact
     def __add__(self, other: "Figures") -> "Figures":
         return Figures(*(getattr(self, name) + getattr(other, name) for name in FIGURES))
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import connection
@@ -10,12 +11,14 @@ from django.db import connection
 from billing.attribution.measures import Measure, nothing, sum_name
 from billing.attribution.patience import TooBroad, bounded_reading
 from billing.attribution.question import UsageQuestion
-from billing.attribution.sources import rows_of
+from billing.attribution.sources import answered_by_buckets, rows_of
+from billing.attribution.span import Span
 from core import limits
 from core.http.pagination import PageRequest, foreign_cursor
 from core.money import plain
 from customers.models import Customer
 from metering.event_columns import CUSTOMER, Sql, joined
+from metering.removal import kept_since, kept_since_of_all
 
 _NUMBER = re.compile(r"-?[0-9]{1,60}(\.[0-9]{1,60})?")
 GROUP, REST, TOGETHER = 0, 1, 2
@@ -38,6 +41,7 @@ class UsageAnswer:
     """``rows`` are the groups asked for, ``other`` what ``top`` left out (one row for each time), ``total`` everything.
 
     ``after`` are the sort keys of the last row, where there are more. ``currencies`` are those of the customers by key.
+    ``kept_since`` is told where single events before it are removed, and the answer, read off events, lacks them.
     """
 
     question: UsageQuestion
@@ -46,6 +50,7 @@ class UsageAnswer:
     total: Mapping[str, Decimal]
     after: tuple[str, ...]
     currencies: Mapping[str, str]
+    kept_since: datetime | None = None
 
     def currency_of(self, row: UsageRow | None) -> str:
         """The currency of a row's own amounts, or of the total; empty where there is not one alone."""
@@ -86,7 +91,14 @@ def usage_answer(question: UsageQuestion, page: PageRequest | None = None) -> Us
         total,
         _keys(question, rows[limit - 1]) if len(rows) > limit else (),
         _currencies(question),
+        None if answered_by_buckets(question) else removed_before(question.customer, question.span),
     )
+
+
+def removed_before(customer: Customer | None, span: Span) -> datetime | None:
+    """The mark up to which single events of the span are removed; None where all of them are kept."""
+    mark = kept_since_of_all() if customer is None else kept_since(customer.id)
+    return mark if mark is not None and mark > span.start else None
 
 
 def _statement(question: UsageQuestion, limit: int, after: Sequence[str]) -> Sql:

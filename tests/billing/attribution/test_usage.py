@@ -24,11 +24,10 @@ from metering.event_paths import PathError, as_text
 from metering.events import store_events
 from metering.models import Event
 from pricing.price_book import book_changed
+from tests.billing.attribution.by_hand import END, ODD, a_world, by_hand, measures, question, told
 from tests.billing.world import START, call
 
 pytestmark = pytest.mark.django_db
-
-from tests.billing.attribution.by_hand import END, ODD, a_world, by_hand, measures, question, told
 
 
 @pytest.fixture(scope="module")

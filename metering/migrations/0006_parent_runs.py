@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("metering", "0002_usagebucket_prepaid")]
+    dependencies = [("metering", "0005_arrival_indexes")]
 
     operations = [
         AddIndexConcurrently(
