@@ -8,10 +8,11 @@ Two spans meet in a report. Outcomes count by when they came; their cost is whol
 The cost of the span is told beside it: what of it led to outcomes, of the span or later ones, and what led to none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 
@@ -103,10 +104,10 @@ def value_report(question: ValueQuestion) -> ValueReport:
     return ValueReport(tuple(sorted(kept, key=_order(question))), _together(rows), spent, earlier, later)
 
 
-def _order(question: ValueQuestion) -> object:
+def _order(question: ValueQuestion) -> Callable[[ValueRow], tuple[Any, ...]]:
     times = [n for n, path in enumerate(question.group_by) if path in TIMES]
 
-    def key(row: ValueRow) -> tuple[object, ...]:
+    def key(row: ValueRow) -> tuple[Any, ...]:
         return (*(row.names[n] for n in times), -row.outcomes, -(row.cost + row.unattributed), row.names)
 
     return key
