@@ -73,7 +73,8 @@ class CreditBurner:
         for burnt in burns:
             credits += burnt.credits
             for drawn in cover(burnt.credits, applicable(self.grants, event.occurred_at, matches)):
-                part = burnt.quantity * drawn.credits / burnt.credits
+                whole = drawn.credits == burnt.credits
+                part = burnt.quantity if whole else burnt.quantity * drawn.credits / burnt.credits
                 self._note(
                     event, version_id, burnt.row_id, burnt.token_kind, part, drawn.grant, drawn.credits
                 )

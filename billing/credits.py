@@ -69,8 +69,9 @@ def burn_order(grant: CreditGrant) -> tuple[object, ...]:
 
 def active_at(grant: CreditGrant, at: datetime) -> bool:
     """Whether the grant may cover an event of that time: from its start up to, and without, its expiry."""
-    ends = [end for end in (grant.expires_at, grant.voided_at) if end is not None]
-    return grant.starts_at <= at and all(at < end for end in ends)
+    if at < grant.starts_at or (grant.expires_at is not None and at >= grant.expires_at):
+        return False
+    return grant.voided_at is None or at < grant.voided_at
 
 
 @transaction.atomic
@@ -256,4 +257,8 @@ def applicable(
     grants: Iterable[CreditGrant], at: datetime, matches: Callable[[dict[str, list[str]]], bool]
 ) -> list[CreditGrant]:
     """The grants, in the order given, that are active at the time, have something left, and apply to the event."""
-    return [g for g in grants if g.remaining > 0 and active_at(g, at) and matches(g.applies_to)]
+    return [
+        g
+        for g in grants
+        if g.remaining > 0 and active_at(g, at) and (not g.applies_to or matches(g.applies_to))
+    ]

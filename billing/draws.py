@@ -1,14 +1,14 @@
 """Credit draws as lines of COPY: an event may burn several, so they are the most rows that rating writes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
 
-from core.ids import new_id
+from core.ids import new_id_texts
 
 COLUMNS = """customer_id, id, event_id, source, seq, n, grant_id, burn_table_version_id, burn_row, token_kind,
 quantity, credits, transaction_id, occurred_at, recorded_at"""
@@ -17,8 +17,7 @@ _NULL = "\x02"
 _COPY = f"COPY billing_creditdraw ({COLUMNS}) FROM STDIN WITH (FORMAT text, NULL E'\\x02')"
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(NamedTuple):
     """Credits that one event burns from one grant, or as overage; ``billing.models.CreditDraw`` says what each field is."""
 
     event_id: str
@@ -36,16 +35,19 @@ class Draw:
 
 def write_draws(customer_id: int, draws: Sequence[Draw], transaction_id: UUID, *, now: datetime) -> None:
     """Write the draws of one ledger transaction, in the caller's database transaction."""
-    tail = f"{transaction_id}", now.isoformat()
-    lines = [_line(customer_id, draw, *tail) for draw in draws]
+    customer, recorded_at = str(customer_id), now.isoformat()
+    lines = [
+        _line(customer, id_, draw, str(transaction_id), recorded_at)
+        for id_, draw in zip(new_id_texts(len(draws)), draws, strict=True)
+    ]
     with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.write("".join(lines))
 
 
-def _line(customer_id: int, draw: Draw, transaction_id: str, recorded_at: str) -> str:
+def _line(customer: str, id_: str, draw: Draw, transaction_id: str, recorded_at: str) -> str:
     fields = (
-        str(customer_id),
-        str(new_id()),
+        customer,
+        id_,
         draw.event_id,
         draw.source,
         str(draw.seq),

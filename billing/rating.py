@@ -161,7 +161,7 @@ class RatingBatch:
         for metered in stretch.charges:
             for dimensions, facts in self._facts(stretch, metered, event, calls):
                 self._count(stretch, metered, hour, dimensions, facts, calls, event)
-        if not any(metered.charge.measures_credits for metered in stretch.charges) and not event.failed:
+        if not stretch.prices_credits and not event.failed:
             self.burner.burn(event, stretch.terms.burn_table, calls)
         own = Sums(events=1, cost=event.cost, prepaid=calls.prepaid - prepaid)
         self.gain(BucketKey(stretch.segment_id, CALLS, hour, ()), own)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from uuid import UUID
 
 from billing.models import Subscription, SubscriptionSegment
@@ -59,6 +60,11 @@ class Stretch:
     terms: PlanTerms
     charges: tuple[MeteredCharge, ...]
     trial: bool = False
+
+    @cached_property
+    def prices_credits(self) -> bool:
+        """Whether some charge prices the credits that events burn."""
+        return any(metered.charge.measures_credits for metered in self.charges)
 
     def holds(self, at: datetime) -> bool:
         return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)

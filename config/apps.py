@@ -10,6 +10,8 @@ class HouseConfig(AppConfig):
     def ready(self) -> None:
         # Makes it the app that tasks are sent through, from the web process too.
         from config import celery  # noqa: F401
+        from config.garbage import settle_collector
         from config.wiring import wire
 
         wire()
+        settle_collector()

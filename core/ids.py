@@ -1,5 +1,7 @@
 """Identifiers: time-ordered UUIDs inside, prefixed text outside (``inv_0192…``)."""
 
+import os
+import time
 from uuid import UUID
 
 from uuid6 import uuid7
@@ -10,6 +12,24 @@ from core.problems import NotFound
 def new_id() -> UUID:
     """A fresh UUIDv7: unique without coordination, and close to insertion order in an index."""
     return UUID(int=uuid7().int)
+
+
+def new_id_texts(count: int) -> list[str]:
+    """So many fresh UUIDv7 as text, for rows written by the thousand: several times faster than one by one.
+
+    >>> len(set(new_id_texts(3))), {UUID(text).version for text in new_id_texts(3)}
+    (3, {7})
+    """
+    at = f"{time.time_ns() // 1_000_000:012x}"
+    head = f"{at[:8]}-{at[8:]}-7"
+    random = os.urandom(10 * count).hex()
+    texts = []
+    for n in range(0, 20 * count, 20):
+        variant = "89ab"[int(random[n], 16) & 3]
+        texts.append(
+            f"{head}{random[n + 1 : n + 4]}-{variant}{random[n + 4 : n + 7]}-{random[n + 8 : n + 20]}"
+        )
+    return texts
 
 
 def public_id(prefix: str, value: UUID) -> str:

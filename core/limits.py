@@ -100,6 +100,9 @@ EVENT_AGE_DAYS_MAX = 400
 WAITING_EVENTS_MAX = 2_000
 WAITING_EVENTS_SECONDS_MAX = 10
 
+# Keys of customers that a process remembers with their ids: some 100 bytes each.
+CUSTOMERS_REMEMBERED_MAX = 10_000
+
 # What gateways and collectors send by themselves, in batches that nobody can tell them to split: 512 of LiteLLM's
 # payloads have 8 MiB, an OpenTelemetry Collector's batch 8,192 spans. What a refusal drops is lost.
 TELEMETRY_BYTES_MAX = 16 * 1024 * 1024

@@ -4,8 +4,13 @@ from collections.abc import Callable, Iterable
 
 from django.db import connection
 
+from core import limits
+
 FindBySubscription = Callable[[set[str]], dict[str, int]]
 _find_by_subscription: FindBySubscription | None = None
+
+# A customer is never removed, and its key never changes, so what was found once may be remembered for good.
+_known: dict[str, int] = {}
 
 # Lago's clients name a subscription where ours name a customer.
 DOORS_NAMING_SUBSCRIPTIONS = frozenset({"lago"})
@@ -27,10 +32,22 @@ def customer_ids(keys: Iterable[str], *, subscriptions: bool = False) -> dict[st
     if wanted and subscriptions and _find_by_subscription is not None:
         found = dict(_find_by_subscription(wanted))
     missing = wanted - found.keys()
+    for key in missing & _known.keys():
+        found[key] = _known[key]
+    missing -= found.keys()
     if missing:
         # Asked once for every group of events, so it goes past the query builder, which costs more than the
         # query.
         with connection.cursor() as cursor:
             cursor.execute("SELECT key, id FROM customers_customer WHERE key = ANY(%s)", [list(missing)])
-            found |= dict(cursor.fetchall())
+            fresh = dict(cursor.fetchall())
+        if len(_known) + len(fresh) > limits.CUSTOMERS_REMEMBERED_MAX:
+            _known.clear()
+        _known.update(fresh)
+        found |= fresh
     return found
+
+
+def forget_customers() -> None:
+    """Ask the database again for every key."""
+    _known.clear()

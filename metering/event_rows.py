@@ -1,6 +1,6 @@
-"""Events as lines of COPY, the fastest way into Postgres that was measured, for one event as for a thousand.
+"""Events as rows of Postgres: lines of COPY, the fastest way in for many; one statement, the cheapest for a few.
 
-A line is prepared before the customer's stream is locked; only its ``seq`` is put in front afterwards.
+A line is prepared before the customer's stream is locked; only its ``seq`` is added afterwards.
 """
 
 from collections.abc import Sequence
@@ -44,6 +44,34 @@ _NULL = "\x02"
 COPY = f"COPY metering_event ({', '.join(COLUMNS)}) FROM STDIN WITH (FORMAT text, NULL E'\\x02')"
 _json = msgspec.json.Encoder().encode
 
+# Up to here one statement, with its one round trip, takes less work than a transaction around COPY.
+FEW_EVENTS = 20
+_CASTS = {
+    "customer_id": "bigint",
+    "occurred_at": "timestamptz",
+    "recorded_at": "timestamptz",
+    "usage": "jsonb",
+    "quantity": "numeric",
+    "latency_ms": "integer",
+    "run": "jsonb",
+    "properties": "jsonb",
+    "raw": "jsonb",
+    "content_hash": "bytea",
+    "cost": "numeric",
+    "cost_rows": "jsonb",
+    "unpriced": "boolean",
+    "price_book": "bigint",
+}
+_VALUES = ", ".join(f"(row.value ->> {n})::{_CASTS.get(name, 'text')}" for n, name in enumerate(COLUMNS[1:]))
+# Moves the customer's stream on by as many as are stored, and stores them, all or none.
+INSERT_FEW = f"""
+WITH moved AS (
+    INSERT INTO metering_eventstream AS stream (customer_id, last_seq) VALUES (%(customer)s, %(count)s)
+    ON CONFLICT (customer_id) DO UPDATE SET last_seq = stream.last_seq + excluded.last_seq RETURNING last_seq)
+INSERT INTO metering_event ({", ".join(COLUMNS)}) SELECT moved.last_seq - %(count)s + row.n, {_VALUES}
+FROM moved, jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS row (value, n)
+"""
+
 
 def prepare_line(customer_id: int, event: NewEvent, digest: bytes, *, recorded_at: str) -> str:
     """The event's line without its ``seq``, priced as the price book stands."""
@@ -81,6 +109,15 @@ def prepare_line(customer_id: int, event: NewEvent, digest: bytes, *, recorded_a
 def copy_data(lines: Sequence[str], *, first_seq: int) -> bytes:
     """The lines with their numbers, as COPY reads them."""
     return "".join([f"{seq}\t{line}\n" for seq, line in enumerate(lines, first_seq)]).encode()
+
+
+def json_rows(lines: Sequence[str]) -> str:
+    """The same lines as ``INSERT_FEW`` reads them. No text of an event holds a tab: within JSON it is written out."""
+    rows = [
+        [None if field == _NULL else field for field in line.replace("\\\\", "\\").split("\t")]
+        for line in lines
+    ]
+    return _json(rows).decode()
 
 
 def _json_text(value: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from core import limits
 from core.http.credentials import Credential
 from core.problems import Conflict, FieldError, Invalid, Problem
 from customers.models import Customer
@@ -16,7 +17,6 @@ from metering.reading import Reading, Refusal
 from metering.rejections import note_refusals
 
 CONFLICT_DETAIL = "An event with this id and source is stored with other content; nothing was changed."
-CUSTOMERS_REMEMBERED = 10_000
 
 
 class InFuture(Invalid):
@@ -105,7 +105,7 @@ def customer_key_of(credential: Credential) -> str | None:
     return None if credential.customer_id is None else _customer_key(credential.customer_id)
 
 
-@lru_cache(CUSTOMERS_REMEMBERED)
+@lru_cache(limits.CUSTOMERS_REMEMBERED_MAX)
 def _customer_key(customer_id: int) -> str:
     # A customer's key never changes, so it may be remembered for good.
     return Customer.objects.values_list("key", flat=True).get(id=customer_id)

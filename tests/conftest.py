@@ -46,10 +46,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def nothing_remembered_from_another_test() -> None:
     """A process keeps prices, rates and customers' ids in memory, by ids that another test's database gave to others."""
     from metering import intake
+    from metering.customer_lookup import forget_customers
     from pricing import burn_tables, price_book
 
     price_book._shelf.book = None
     price_book.book_changed()
+    forget_customers()
     burn_tables._compiled.cache_clear()
     for remembered in vars(intake).values():
         if hasattr(remembered, "cache_clear"):

@@ -46,6 +46,12 @@ def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
         return list(threads.map(run, range(count)))
 
 
+@pytest.fixture(autouse=True, params=[0, 20], ids=["by COPY", "by one statement"])
+def way_in(request: Any, monkeypatch: Any) -> None:
+    """How many events at most are stored by one statement: none at all, or a few."""
+    monkeypatch.setattr(storing, "FEW_EVENTS", request.param)
+
+
 @pytest.fixture
 def committed_acme(transactional_db: None) -> Any:
     return create_customer(key="acme", name="Acme", now=NOW)
@@ -175,16 +181,13 @@ class TestFaults:
             sqlstate = "XX000"
 
         store_events([new_event("e1")], now=NOW)
-        write = storing._write
         tries: list[int] = []
 
-        def first_fails(customer_id: int, lines: Any) -> None:
-            tries.append(len(lines))
-            if len(tries) == 1:
-                raise InternalError("duplicate key") from FromAWorker()
-            write(customer_id, lines)
+        def first_fails(batch: Any, now: datetime) -> bool:
+            tries.append(len(batch.lines))
+            raise InternalError("duplicate key") from FromAWorker()
 
-        monkeypatch.setattr(storing, "_write", first_fails)
+        monkeypatch.setattr(storing, "_write_whole", first_fails)
         outcomes = store_events([new_event("e1"), new_event("e2")], now=NOW)
         assert outcomes == [Outcome.DUPLICATE, Outcome.ACCEPTED]
 
@@ -294,6 +297,29 @@ class TestOutcomes:
         assert stored.usage == {"input": "1", "audio_seconds": "0.5"}
         assert stored.quantity == Decimal("0.000000000000000001")
         assert (stored.occurred_at, stored.recorded_at) == (NOW, NOW)
+
+
+@pytest.mark.django_db
+def test_both_ways_in_store_the_same_row(acme, monkeypatch) -> None:
+    told: dict[str, Any] = {
+        "source": "a\\b",
+        "provider": "anthropic",
+        "model": "claude \\t ü",
+        "run": {"id": "r\\1", "step": 3},
+        "latency_ms": 0,
+        "properties": {"task": 'say "hi"\n\ttab \\ end', "n": 5, "none": None},
+        "response": {"model": "claude-1", "usage": {"input_tokens": 5, "output_tokens": 2}},
+        "usage": None,
+    }
+    for few in (0, 20):
+        monkeypatch.setattr(storing, "FEW_EVENTS", few)
+        store_events([new_event(f"full{few}", **told), new_event(f"bare{few}", usage={})], now=NOW)
+    rows = [
+        {name: value for name, value in row.items() if name not in ("event_id", "seq")}
+        for row in Event.objects.order_by("seq").values()
+    ]
+    assert rows[:2] == rows[2:]
+    assert rows[0]["properties"]["task"] == told["properties"]["task"]
 
 
 @pytest.mark.django_db
