@@ -33,7 +33,8 @@ SECTIONS = (
     Section(
         "Catalog",
         (
-            Page("Plans", "plans", ("plan",)),
+            Page("Plans", "plans", ("plan", "new_plan", "new_version", "plan_version", "edit_draft")),
+            Page("Moves", "plan_moves", ("plan_move", "new_move")),
             Page("Price book", "prices", ("unpriced", "own_prices", "price_imports", "staged")),
             Page("Re-ratings", "re_ratings", ("re_rating", "new_re_rating")),
         ),

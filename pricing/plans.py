@@ -76,6 +76,23 @@ def add_version(
 
 
 @transaction.atomic
+def rewrite_draft(version: PlanVersion, terms: PlanTerms) -> PlanVersion:
+    """Replace all terms of a draft. Raises ``Conflict`` when it is no draft any more, ``Invalid`` for another currency
+    than the plan is sold in.
+    """
+    version = PlanVersion.objects.select_for_update(of=("self",)).select_related("plan").get(pk=version.pk)
+    if version.status != Status.DRAFT:
+        raise Conflict("This version is published and fixed for ever; draft a new one.")
+    first = version.plan.versions.order_by("number").first()
+    if first is not None and first.pk != version.pk and first.terms["currency"] != terms.currency:
+        detail = f"The plan is sold in {first.terms['currency']}; make another plan for another currency."
+        raise Invalid.one("currency", "fixed", detail)
+    version.terms = terms.as_json()
+    version.save(update_fields=["terms"])
+    return version
+
+
+@transaction.atomic
 def publish_version(version: PlanVersion, *, now: datetime) -> PlanVersion:
     """Make a draft sellable and fixed for ever; the version it corrects, if any, is sold no more. Publishing again
     changes nothing.

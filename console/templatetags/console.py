@@ -7,7 +7,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing.models import ReRating
+from billing.models import PlanMove, ReRating
 from console.acts import MARK
 from console.navigation import SECTIONS, section_of
 from core.ids import public_id
@@ -38,3 +38,9 @@ def once() -> SafeString:
 def re_rating_id(row: ReRating) -> str:
     """A re-rating's id as addresses carry it."""
     return public_id("rerate", row.id)
+
+
+@register.filter
+def move_id(row: PlanMove) -> str:
+    """A plan move's id as addresses carry it."""
+    return public_id("move", row.id)

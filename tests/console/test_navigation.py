@@ -8,7 +8,17 @@ from console.navigation import SECTIONS, section_of
 from console.urls import urlpatterns
 from customers.models import User
 
-ACTS = {"decide", "finalize", "void", "invoice_pdf", "re_rating_apply", "look_again"}
+ACTS = {
+    "decide",
+    "finalize",
+    "void",
+    "invoice_pdf",
+    "re_rating_apply",
+    "look_again",
+    "publish",
+    "retire",
+    "cancel_move",
+}
 
 
 @pytest.fixture

@@ -1,0 +1,113 @@
+"""Terms from a form: every field is named by its place in the JSON (``charges[0].tiers[1].up_to``), as errors are."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# A row that is there but empty so far: without it an empty row would vanish from the form.
+ROW = "row"
+NUMBERS = frozenset({"trial_days", "priority", "reversal_days"})
+FLAGS = {"true": True, "false": False}
+ROOTS = frozenset(
+    {
+        "key",
+        "name",
+        "currency",
+        "interval",
+        "fee",
+        "fee_timing",
+        "proration",
+        "charges",
+        "credit_grants",
+        "on_exhausted",
+        "burn_table",
+        "commitment",
+        "discount_percent",
+        "cap",
+        "trial_days",
+        "margin_floor",
+    }
+)
+STEP = re.compile(r"([a-z_]+)(?:\[(\d{1,3})\])?(?:\.|$)")
+
+
+def terms_of(post: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """The terms as JSON, as far as they were written; fields left empty are absent.
+
+    >>> terms_of([("name", "Pro"), ("charges[0].model", "per_unit"), ("charges[0].unit_price", "0.01"), ("cap", "")])
+    {'name': 'Pro', 'charges': [{'model': 'per_unit', 'unit_price': '0.01'}]}
+    """
+    tree: dict[str, Any] = {}
+    for name, text in post:
+        steps = _steps(name)
+        if steps and steps[0] in ROOTS and text.strip():
+            _put(tree, steps, text.strip())
+    terms: dict[str, Any] = _listed(tree)
+    for charge in terms.get("charges", []):
+        _read_matrix(charge)
+    if "rate" not in terms.get("margin_floor", {}):
+        terms.pop("margin_floor", None)
+    return terms
+
+
+def _steps(name: str) -> list[str | int]:
+    """
+    >>> _steps("charges[0].tiers[1].up_to"), _steps("do"), _steps("charges[x]")
+    (['charges', 0, 'tiers', 1, 'up_to'], ['do'], [])
+    """
+    steps: list[str | int] = []
+    at = 0
+    while at < len(name):
+        match = STEP.match(name, at)
+        if match is None:
+            return []
+        steps.append(match[1])
+        if match[2] is not None:
+            steps.append(int(match[2]))
+        at = match.end()
+    return steps
+
+
+def _put(tree: dict[str | int, Any] | dict[str, Any], steps: list[str | int], text: str) -> None:
+    node: Any = tree
+    for step in steps[:-1]:
+        node = node.setdefault(step, {})
+        if not isinstance(node, dict):
+            return  # two fields claim one place: the first keeps it
+    name = steps[-1]
+    if name in NUMBERS and text.isascii() and text.isdigit() and len(text) < 10:
+        node.setdefault(name, int(text))
+    elif name in ("prorate", "flat_at_zero"):
+        node.setdefault(name, FLAGS.get(text, text))
+    else:
+        node.setdefault(name, text)
+
+
+def _listed(node: Any) -> Any:
+    """Numbered children as a list, in their order; gaps close."""
+    if not isinstance(node, dict):
+        return node
+    if node and all(isinstance(name, int) for name in node):
+        return [_listed(node[name]) for name in sorted(node)]
+    return {name: _listed(child) for name, child in node.items() if name != ROW}
+
+
+def _read_matrix(charge: Any) -> None:
+    """Dimensions and matches are written as lists with commas."""
+    if not isinstance(charge, dict):
+        return
+    names = charge.get("dimensions")
+    if isinstance(names, str):
+        charge["dimensions"] = [name.strip() for name in names.split(",") if name.strip()]
+    cells = charge.get("cells")
+    for cell in cells if isinstance(cells, list) else []:
+        if isinstance(cell, dict) and isinstance(cell.get("match"), str):
+            values = [value.strip() for value in cell["match"].split(",")]
+            given = zip(charge.get("dimensions") or [], values, strict=False)
+            cell["match"] = {name: value for name, value in given if value}
+
+
+def shown_match(charge: Mapping[str, Any], cell: Mapping[str, Any]) -> str:
+    """A cell's match as the form writes it: the values in the order of the dimensions."""
+    match = cell.get("match") or {}
+    return ", ".join(str(match.get(name, "")) for name in charge.get("dimensions") or [])
