@@ -9,7 +9,7 @@ from uuid import UUID
 
 from billing.fees import stretch_share
 from billing.models import Invoice, InvoiceLine, Subscription
-from billing.parts import Parts, UsageReader, describe
+from billing.parts import Parts, UsageReader, describe, stretch_pools
 from billing.terms import Stretch
 from core.money import ZERO, plain
 from core.periods import Period, local_date
@@ -146,18 +146,26 @@ def add_late_usage(
 
     ``discount_percent`` is the subscription's of that period.
     """
+    keys = [metered.charge.key for metered in stretch.charges]
+    share = stretch_share(stretch, period)
+    known = {metered.charge.key: tuple(read(stretch, metered, period)) for metered in stretch.charges}
+    billed = {key: billed_usage(stretch, key, period) for key in keys}
+    pools, pools_before = stretch_pools(stretch, known, share), stretch_pools(stretch, billed, share)
     for metered in stretch.charges:
-        billed = billed_usage(stretch, metered.charge.key, period)
-        usage = difference(read(stretch, metered, period), billed)
-        if not usage:
+        key = metered.charge.key
+        usage = difference(list(known[key]), billed[key])
+        # What came late for one charge may have taken from an allowance what another had before.
+        if not usage and pools.get(key) == pools_before.get(key):
             continue
         item = ChargeUsage(
             metered.charge,
             usage,
-            before=billed or (NOTHING,),
-            share=stretch_share(stretch, period),
+            before=billed[key] or (NOTHING,),
+            share=share,
             correction=True,
             discount_percent=discount_percent,
+            pool=pools.get(key),
+            pool_before=pools_before.get(key),
         )
         day = local_date(period.start, stretch.subscription.timezone)
         parts.add_charge(

@@ -1,12 +1,14 @@
 """The parts a period's statement is made of, and beside each what its line will say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from billing.terms import MeteredCharge, Stretch
-from core.periods import Period
+from core.periods import Period, Share
+from pricing.engine.allowance import MeasuredCharge, pool_parts
 from pricing.engine.invoice import ChargeUsage, Correction, Fee
+from pricing.engine.rating import PoolPart
 from pricing.engine.usage import Usage
 
 # Reads the usage of one charge of a stretch in a period; of all its calls, where no charge is named.
@@ -50,6 +52,18 @@ def describe(stretch: Stretch, metered: MeteredCharge, *, several: bool = False)
     words = metered.name or metered.charge.key.replace("-", " ").replace("_", " ")
     named = words[:1].upper() + words[1:]
     return f"{named} ({stretch.terms.name})" if several else named
+
+
+def stretch_pools(
+    stretch: Stretch, usages: Mapping[str, Sequence[Usage]], share: Share | None
+) -> dict[str, PoolPart]:
+    """By the key of the charge, what it takes of the plan's allowances, given the usage of all charges by key."""
+    if not stretch.terms.allowances:
+        return {}
+    measured = [
+        MeasuredCharge(metered.charge, usages[metered.charge.key], share) for metered in stretch.charges
+    ]
+    return pool_parts(stretch.terms.allowances, measured)
 
 
 def within(stretch: Stretch, period: Period) -> Period:

@@ -14,7 +14,7 @@ from billing.fees import Elsewhere, add_billed_fees, add_own_fees, add_trial, pe
 from billing.late_usage import LateSpan, add_corrections, add_late_usage
 from billing.models import Subscription
 from billing.overrides import own_terms
-from billing.parts import Parts, UsageReader, describe, within
+from billing.parts import Parts, UsageReader, describe, stretch_pools, within
 from billing.subscriptions import segments_between
 from billing.terms import MeteredCharge, Stretch, stretch_of
 from core.currencies import exponent_of
@@ -294,9 +294,11 @@ def _add_late(parts: Parts, subscription: Subscription, period: Period, read: Us
 
 def _add_usage(parts: Parts, stretch: Stretch, period: Period, read: UsageReader, *, several: bool) -> None:
     share = stretch_share(stretch, period)
+    usages = {metered.charge.key: tuple(read(stretch, metered, period)) for metered in stretch.charges}
+    pools = stretch_pools(stretch, usages, share)
     for metered in stretch.charges:
-        usage = tuple(read(stretch, metered, period))
-        item = ChargeUsage(metered.charge, usage, share=share)
+        usage = usages[metered.charge.key]
+        item = ChargeUsage(metered.charge, usage, share=share, pool=pools.get(metered.charge.key))
         parts.add_charge(
             item,
             description=describe(stretch, metered, several=several),

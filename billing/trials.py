@@ -30,6 +30,7 @@ def trial_terms(terms: PlanTerms) -> PlanTerms:
         terms,
         fee=ZERO,
         charges=(),
+        allowances=(),
         commitment=None,
         margin_floor=None,
         burn_table=terms.burn_table or (tables[0] if tables else None),

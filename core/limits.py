@@ -150,6 +150,7 @@ TRIED_BYTES_MAX = 256 * 1024
 
 # An invoice of more lines is one that nobody reads.
 PLAN_CHARGES_MAX = 100
+PLAN_ALLOWANCES_MAX = 20  # as many as a customer can keep apart
 PLAN_GRANTS_MAX = 20
 PLAN_VERSIONS_MAX = 10_000
 

@@ -3,7 +3,7 @@ value.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal, cast
@@ -14,6 +14,7 @@ from core.fields import Fields
 from core.money import ONE, ZERO, plain
 from core.problems import FieldError
 from core.texts import TextError, clean_key
+from pricing.engine.allowance import Allowance, check_allowances, parse_allowance
 from pricing.engine.charge import HUNDRED, Charge, parse_charge
 from pricing.engine.fields import ChargeError
 from pricing.models import PlanVersion
@@ -83,6 +84,7 @@ class PlanTerms:
     cap: Decimal | None
     trial_days: int
     margin_floor: Floor | None
+    allowances: tuple[Allowance, ...] = ()
 
     @classmethod
     def of(cls, version: PlanVersion) -> "PlanTerms":
@@ -116,6 +118,7 @@ class PlanTerms:
             "fee_timing": self.fee_timing,
             "proration": self.proration,
             "charges": [charge.as_json() for charge in self.charges],
+            **({"allowances": [one.as_json() for one in self.allowances]} if self.allowances else {}),
             "credit_grants": [grant.as_json() for grant in self.credit_grants],
             "on_exhausted": self.on_exhausted,
             "burn_table": self.burn_table,
@@ -167,6 +170,7 @@ def read_terms(data: Any, *, key: str | None = None) -> PlanTerms:
         trial_days=fields.integer("trial_days", 0, least=0, most=limits.TRIAL_DAYS_MAX),
         margin_floor=_floor(fields),
     )
+    terms = replace(terms, allowances=_allowances(fields, terms.charges))
     fields.done()
     return terms
 
@@ -197,6 +201,20 @@ def _charges(fields: Fields) -> tuple[Charge, ...]:
         taken.add(charge.key)
         charges.append(charge)
     return tuple(charges)
+
+
+def _allowances(fields: Fields, charges: tuple[Charge, ...]) -> tuple[Allowance, ...]:
+    found: list[Allowance] = []
+    try:
+        for index, item in enumerate(fields.items("allowances", most=limits.PLAN_ALLOWANCES_MAX)):
+            found.append(parse_allowance(item, path=f"allowances[{index}]."))
+        if not fields.errors:  # charges that could not be read would be missed here as well
+            check_allowances(found, charges)
+    except ChargeError as error:
+        fields.errors += [
+            FieldError(issue.field.rstrip("."), issue.code, issue.detail) for issue in error.issues
+        ]
+    return tuple(found)
 
 
 def _grant(fields: Fields) -> PlanGrant:

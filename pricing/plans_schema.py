@@ -109,6 +109,26 @@ class FloorSchema(serializers.Serializer[Any]):
         ref_name = "MarginFloor"
 
 
+class AllowanceSchema(serializers.Serializer[Any]):
+    """Units of a period that several charges share."""
+
+    key = serializers.CharField()
+    name = serializers.CharField(required=False, help_text="as customers read it; the key if absent")
+    amount = DecimalText(help_text="units in a whole period")
+    charges = serializers.ListField(
+        child=serializers.CharField(), help_text="keys of the charges that take from it, in that order"
+    )
+    per = serializers.CharField(
+        required=False,
+        allow_null=True,
+        help_text="key of a charge, such as seats: each unit it measures brings the amount",
+    )
+    prorate = serializers.BooleanField(required=False, help_text="true if absent")
+
+    class Meta:
+        ref_name = "Allowance"
+
+
 class NewVersionSchema(serializers.Serializer[Any]):
     key = serializers.CharField(required=False, help_text="the plan's own key, or left out")
     name = serializers.CharField(max_length=limits.NAME_CHARACTERS_MAX)
@@ -118,6 +138,7 @@ class NewVersionSchema(serializers.Serializer[Any]):
     fee_timing = serializers.ChoiceField(required=False, choices=FEE_TIMINGS)
     proration = serializers.ChoiceField(required=False, choices=PRORATIONS)
     charges = ChargeSchema(many=True, required=False)
+    allowances = AllowanceSchema(many=True, required=False)
     credit_grants = PlanGrantSchema(many=True, required=False)
     on_exhausted = serializers.ChoiceField(required=False, choices=ON_EXHAUSTED)
     burn_table = serializers.CharField(required=False, allow_null=True)
@@ -229,9 +250,19 @@ class PreviewEventSchema(serializers.Serializer[Any]):
         ref_name = "PreviewEvent"
 
 
+class PreviewChargeSchema(serializers.Serializer[Any]):
+    charge = ChargeSchema()
+    quantity = DecimalText()
+
+    class Meta:
+        ref_name = "PreviewCharge"
+
+
 class NewPreviewSchema(serializers.Serializer[Any]):
     currency = serializers.CharField(required=False, min_length=3, max_length=3)
-    charge = ChargeSchema()
+    charge = ChargeSchema(required=False, help_text="either this, with a quantity or events, or charges")
+    charges = PreviewChargeSchema(many=True, required=False)
+    allowances = AllowanceSchema(many=True, required=False, help_text="what the charges share")
     quantity = DecimalText(required=False, help_text="either this or events")
     events = PreviewEventSchema(many=True, required=False)
 
@@ -262,14 +293,28 @@ class RatedLineSchema(serializers.Serializer[Any]):
         ref_name = "RatedLine"
 
 
-class PreviewSchema(serializers.Serializer[Any]):
-    currency = serializers.CharField()
+class RatedChargeSchema(serializers.Serializer[Any]):
+    charge = serializers.CharField()
     amount = DecimalText()
     amount_minor = serializers.IntegerField()
     unrounded = DecimalText()
     quantity = DecimalText()
     lines = RatedLineSchema(many=True)
     explain = StepSchema(many=True)
+
+    class Meta:
+        ref_name = "RatedCharge"
+
+
+class PreviewSchema(serializers.Serializer[Any]):
+    currency = serializers.CharField()
+    amount = DecimalText()
+    amount_minor = serializers.IntegerField()
+    unrounded = DecimalText()
+    quantity = DecimalText(required=False, help_text="of a single charge")
+    lines = RatedLineSchema(many=True, required=False, help_text="of a single charge")
+    explain = StepSchema(many=True, required=False, help_text="of a single charge")
+    charges = RatedChargeSchema(many=True, required=False, help_text="where several were asked for")
 
     class Meta:
         ref_name = "PricePreview"

@@ -82,12 +82,12 @@ def preview_price(request: PreviewRequest, *, now: datetime) -> dict[str, Any]:
         rated = rate_charge(request.charge, _usage(request, now), exponent=exponent)
     except AmountTooLarge as error:
         raise Invalid.one("charge", "too_large", str(error)) from None
-    return _as_json(request.currency, exponent, rated)
+    return {"currency": request.currency, **rated_json(exponent, rated)}
 
 
-def _as_json(currency: str, exponent: int, rated: RatedCharge) -> dict[str, Any]:
+def rated_json(exponent: int, rated: RatedCharge) -> dict[str, Any]:
+    """A charge's amount and how it comes about, as the API shows it."""
     return {
-        "currency": currency,
         "amount": format(from_minor(rated.amount_minor, exponent), "f"),
         "amount_minor": rated.amount_minor,
         "unrounded": plain(rated.amount_unrounded),

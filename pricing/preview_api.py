@@ -8,6 +8,7 @@ from core.http.schema import refusals
 from core.http.views import ApiView
 from pricing.plans_schema import NewPreviewSchema, PreviewSchema
 from pricing.preview import preview_price, read_preview
+from pricing.preview_plan import preview_plan, read_plan_preview
 
 EXAMPLE = OpenApiExample(
     "a graduated price",
@@ -36,7 +37,8 @@ class PricePreviewView(ApiView):
         summary="Try out a price",
         description=(
             "Rates a quantity, or events, through the engine that writes invoices. An event is counted by the charge's "
-            "meter, where there is one with that key, else by its `quantity`. Nothing is stored."
+            "meter, where there is one with that key, else by its `quantity`. With `charges`, in place of `charge`, several "
+            "are rated together, with the `allowances` they share. Nothing is stored."
         ),
         operation_id="previewPrice",
         request=NewPreviewSchema,
@@ -45,5 +47,7 @@ class PricePreviewView(ApiView):
     )
     def post(self, request: Request) -> Response:
         query_of(request).done()
+        if isinstance(request.data, dict) and request.data.get("charges") is not None:
+            return Response(preview_plan(read_plan_preview(request.data)))
         at = now()
         return Response(preview_price(read_preview(request.data, now=at), now=at))

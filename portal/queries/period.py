@@ -128,7 +128,7 @@ def plan_spend(subscription: Subscription, customer: Customer, now: datetime) ->
         zone=subscription.timezone,
         exponent=spent.exponent,
         lines=tuple(_line(line) for line in spent.lines),
-        allowances=tuple(_allowances(spent.lines, stretches)),
+        allowances=tuple(_allowances(spent.lines)),
         subtotal_minor=spent.subtotal_minor,
         tax_minor=spent.tax_minor,
         total_minor=spent.total_minor,
@@ -147,20 +147,22 @@ def _line(line: StatementLine) -> SpendLine:
     return SpendLine(line.description, dimensions, quantity, rated.amount_minor, steps)
 
 
-def _allowances(lines: Sequence[StatementLine], stretches: Sequence[SubscriptionSegment]) -> list[Allowance]:
-    """Charges that include something, with what of it is used."""
-    included = {
-        (stretch.id, charge["key"]): Decimal(str(charge.get("included") or 0))
-        for stretch in stretches
-        for charge in stretch.plan_version.terms.get("charges", [])
-    }
-    found = []
+def _allowances(lines: Sequence[StatementLine]) -> list[Allowance]:
+    """What charges include, by themselves or in an allowance that several share, with what of it is used."""
+    found: dict[tuple[object, ...], Allowance] = {}
     for line in lines:
-        most = included.get((line.segment_id, line.charge), ZERO) if line.segment_id else ZERO
-        used = line.rated.quantity
-        if most > 0 and used is not None:
-            found.append(Allowance(line.description, used, most))
-    return found
+        rated = line.rated.charge
+        if rated is None:
+            continue
+        if rated.included > 0:
+            place = (line.segment_id, line.charge)
+            found[place] = Allowance(line.description, rated.quantity, rated.included)
+        if rated.pool is not None and rated.pool.amount > 0:
+            shared = (line.segment_id, "", rated.pool.name)
+            known = found.get(shared)
+            used = rated.pool.taken + (ZERO if known is None else known.used)
+            found[shared] = Allowance(rated.pool.name, used, rated.pool.amount)
+    return list(found.values())
 
 
 def _plan_at(stretches: Sequence[SubscriptionSegment], now: datetime) -> str:

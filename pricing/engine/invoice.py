@@ -14,14 +14,14 @@ from core.money import ONE, ZERO, exact, from_minor, kept_amount, prorate, shown
 from core.periods import Share
 from pricing.engine.charge import HUNDRED, Charge
 from pricing.engine.model import RatedLine
-from pricing.engine.rating import RatedCharge, Step, rate_unrounded, rounding
+from pricing.engine.rating import PoolPart, RatedCharge, Step, rate_unrounded, rounding
 from pricing.engine.usage import Usage
 
 LineKind = Literal["usage", "correction", "fee", "commitment", "margin_floor"]
 
 
 class ChargeUsage(NamedTuple):
-    """A charge and its usage. ``before`` and ``share`` mean what they mean to ``rate_charge``.
+    """A charge and its usage. ``before``, ``share``, ``pool`` and ``pool_before`` mean what they mean to ``rate_charge``.
 
     A ``correction`` bills late usage of an earlier period; it does not count toward this period's commitment.
     ``discount_percent`` is the line's own discount, where it is not the period's: late usage has that of its period.
@@ -33,6 +33,8 @@ class ChargeUsage(NamedTuple):
     share: Share | None = None
     correction: bool = False
     discount_percent: Decimal | None = None
+    pool: PoolPart | None = None
+    pool_before: PoolPart | None = None
 
 
 class Fee(NamedTuple):
@@ -190,7 +192,14 @@ def rate_period(period: PeriodInput) -> RatedPeriod:
 
 
 def _usage_draft(item: ChargeUsage) -> _Draft:
-    rated = rate_unrounded(item.charge, item.usage, share=item.share, before=item.before)
+    rated = rate_unrounded(
+        item.charge,
+        item.usage,
+        share=item.share,
+        before=item.before,
+        pool=item.pool,
+        pool_before=item.pool_before,
+    )
     return _Draft(
         kind="correction" if item.correction else "usage",
         description=item.charge.key,

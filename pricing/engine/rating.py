@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from core.money import ONE, ZERO, exact, from_minor, kept_amount, prorate, round_to_minor, shown
 from core.periods import Share
@@ -24,6 +25,15 @@ class Step:
         return {"kind": self.kind, "text": self.text, "amount": amount}
 
 
+class PoolPart(NamedTuple):
+    """What a charge takes of an allowance of ``amount`` units, of which the charges ``before`` it have taken theirs."""
+
+    name: str
+    amount: Decimal
+    before: Decimal
+    taken: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class RatedCharge:
     """A charge's amount for a period, or for a later part of one.
@@ -31,7 +41,8 @@ class RatedCharge:
     ``amount_unrounded`` is in the major unit, kept to 18 decimals, ``amount_minor`` in minor units.
     ``lift`` is what the charge's margin floor added; ``absorbed`` is what the floor asked for and the
     maximum cut off. ``unpriced`` is the quantity that the charge has no price for. ``billed_before`` is the
-    unrounded amount of what was rated earlier in the period.
+    unrounded amount of what was rated earlier in the period. ``included`` are the units that the charge itself includes
+    in its share of the period, ``pool`` is what it takes of an allowance that it shares.
     """
 
     charge_key: str
@@ -46,6 +57,8 @@ class RatedCharge:
     cost: Decimal
     unpriced: Decimal
     billed_before: Decimal = ZERO
+    included: Decimal = ZERO
+    pool: PoolPart | None = None
 
 
 @exact
@@ -56,13 +69,17 @@ def rate_charge(
     exponent: int,
     share: Share | None = None,
     before: Iterable[Usage] = (),
+    pool: PoolPart | None = None,
+    pool_before: PoolPart | None = None,
 ) -> RatedCharge:
     """The charge's amount for the usage of one period, rounded once to the currency's ``exponent``.
 
     ``share`` is the part of the whole period that was used; it scales a charge that prorates. ``before``
     is usage of the same period that is billed already: the answer is then the whole less what came
     before, so the parts of a period add up to the period, in exact amounts and in minor units. An empty
-    ``before`` means that nothing was billed; where an empty part was, say so with ``[NOTHING]``.
+    ``before`` means that nothing was billed; where an empty part was, say so with ``[NOTHING]``. ``pool`` is
+    what the charge takes of an allowance it shares, over the whole period so far; ``pool_before`` what it took of it
+    when the part before was billed.
 
     >>> from pricing.engine.charge import parse_charge
     >>> calls = parse_charge({"key": "calls", "meter": "calls", "model": "per_unit", "unit_price": "0.005"})
@@ -70,20 +87,38 @@ def rate_charge(
     >>> shown(rated.amount_unrounded), rated.amount_minor
     ('0.015', 2)
     """
-    rated = rate_unrounded(charge, usage, share=share, before=before)
+    rated = rate_unrounded(charge, usage, share=share, before=before, pool=pool, pool_before=pool_before)
     minor, step = rounding(rated.amount_unrounded, rated.billed_before, exponent)
     return replace(rated, amount_minor=minor, explain=(*rated.explain, step))
 
 
 @exact
 def rate_unrounded(
-    charge: Charge, usage: Iterable[Usage], *, share: Share | None = None, before: Iterable[Usage] = ()
+    charge: Charge,
+    usage: Iterable[Usage],
+    *,
+    share: Share | None = None,
+    before: Iterable[Usage] = (),
+    pool: PoolPart | None = None,
+    pool_before: PoolPart | None = None,
 ) -> RatedCharge:
     """What ``rate_charge`` answers, before its rounding: an invoice rounds once, after its own steps."""
     earlier = tuple(before)
     if not earlier:
-        return _rate(charge, tuple(usage), share)
-    return _rest(_rate(charge, (*earlier, *usage), share), _rate(charge, earlier, share))
+        return _rate(charge, tuple(usage), share, pool)
+    return _rest(_rate(charge, (*earlier, *usage), share, pool), _rate(charge, earlier, share, pool_before))
+
+
+@exact
+def measured_of(charge: Charge, usage: Iterable[Usage]) -> Decimal:
+    """The quantity that the charge prices, before anything is included."""
+    sums = total(usage)
+    return sums.credits - sums.covered if charge.measures_credits else sums.quantity
+
+
+def included_of(charge: Charge, share: Share | None) -> Decimal:
+    """The units that the charge itself includes in its share of the period."""
+    return _scaled(charge.included, share if charge.prorate else None)
 
 
 @exact
@@ -106,20 +141,24 @@ def rounding(unrounded: Decimal, billed_before: Decimal, exponent: int) -> tuple
     return minor, Step("rounding", text, amount)
 
 
-def _rate(charge: Charge, usage: tuple[Usage, ...], share: Share | None) -> RatedCharge:
-    """The unrounded amount of a period's usage, in the published order: included, model, floor, bounds,
+def _rate(
+    charge: Charge, usage: tuple[Usage, ...], share: Share | None, pool: PoolPart | None
+) -> RatedCharge:
+    """The unrounded amount of a period's usage, in the published order: included, allowance, model, floor, bounds,
     discount."""
+    included = included_of(charge, share)
     if not charge.prorate:
         share = None
     usages = merge(usage)
     sums = total(usages)
-    measured = sums.credits - sums.covered if charge.measures_credits else sums.quantity
-    billable = Billable(usages, sums, measured, _scaled(charge.included, share))
+    measured = measured_of(charge, usages)
+    billable = Billable(usages, sums, measured, included)
     steps = [Step("quantity", f"{shown(measured)} used")]
-    if billable.included:
-        steps.append(
-            Step("included", f"{shown(billable.included)} included, {shown(billable.quantity)} to bill")
-        )
+    if included:
+        steps.append(Step("included", f"{shown(included)} included, {shown(billable.quantity)} to bill"))
+    if pool is not None:
+        billable = replace(billable, included=included + pool.taken)
+        steps.append(Step("allowance", _pool_text(pool, billable.quantity)))
     lines, amount = _model_lines(charge, billable, share, steps)
     lift = _lift(charge, billable, amount)
     if lift:
@@ -145,6 +184,8 @@ def _rate(charge: Charge, usage: tuple[Usage, ...], share: Share | None) -> Rate
         at_maximum,
         sums.cost,
         unpriced,
+        included=included,
+        pool=pool,
     )
 
 
@@ -241,6 +282,13 @@ def _less(line: RatedLine, past: RatedLine) -> RatedLine:
 
 def _place(line: RatedLine) -> tuple[object, ...]:
     return tuple(sorted(line.dimensions.items())), line.tier_from, line.tier_to
+
+
+def _pool_text(pool: PoolPart, rest: Decimal) -> str:
+    text = f"{shown(pool.taken)} of the {shown(pool.amount)} of {pool.name}"
+    if pool.before:
+        text += f", {shown(pool.before)} taken before"
+    return f"{text}, {shown(rest)} to bill"
 
 
 def _line_text(line: RatedLine) -> str:

@@ -125,6 +125,10 @@ RIGHT = {
     "a meter of distinct users": {"charges": [{**CALLS, "meter": "users"}]},
     "a meter of peaks": {"charges": [{**CALLS, "meter": "peak"}]},
     "a charge more": {"charges": [CALLS, {**CALLS, "key": "seats", "meter": "users"}]},
+    "a shared allowance": {
+        "charges": [CALLS, {**CALLS, "key": "tokens", "meter": "tokens", "unit_price": "0.07"}],
+        "allowances": [{"key": "all", "amount": "20", "charges": ["calls", "tokens"]}],
+    },
     "no charge": {"charges": []},
     "a discount": {"discount_percent": "7.7"},
     "a commitment": {"commitment": {"amount": "500"}},

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -152,3 +152,45 @@ def test_only_operators_preview_prices(api_with_key: Callable[..., Any], operato
         api_with_key(["read"]).post("/v1/price-preview", {"charge": PER_UNIT, "quantity": "1"}).status_code
         == 200
     )
+
+
+class TestSeveralCharges:
+    BODY: ClassVar[dict[str, Any]] = {
+        "charges": [
+            {
+                "charge": {"key": "in", "meter": "in", "model": "per_unit", "unit_price": "0.01"},
+                "quantity": "90",
+            },
+            {
+                "charge": {"key": "out", "meter": "out", "model": "per_unit", "unit_price": "0.05"},
+                "quantity": "30",
+            },
+        ],
+        "allowances": [{"key": "tokens", "amount": "100", "charges": ["in", "out"]}],
+    }
+
+    def test_are_rated_with_the_allowance_they_share(self, operator_api):
+        told = operator_api.post("/v1/price-preview", self.BODY).json()
+        assert (told["amount"], told["amount_minor"], told["currency"]) == ("1.00", 100, "USD")
+        assert [(one["charge"], one["amount_minor"]) for one in told["charges"]] == [("in", 0), ("out", 100)]
+        assert (
+            told["charges"][1]["explain"][1]["text"] == "10 of the 100 of tokens, 90 taken before, 20 to bill"
+        )
+
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [
+            ({"charges": [{"quantity": "1"}]}, "charges[0].charge"),
+            (
+                {"charges": [BODY["charges"][0], {"charge": {"key": "x", "model": "flat", "amount": "1"}}]},
+                "charges[1].quantity",
+            ),
+            ({"allowances": [{"key": "t", "amount": "1", "charges": ["none"]}]}, "allowances[0].charges[0]"),
+            ({"allowances": [{"key": "t", "amount": "1"}]}, "allowances[0].charges"),
+            ({"quantity": "1"}, "quantity"),
+        ],
+    )
+    def test_what_is_wrong_with_them_is_named(self, operator_api, change, field):
+        refused = operator_api.post("/v1/price-preview", {**self.BODY, **change})
+        assert refused.status_code == 422
+        assert [error["field"] for error in refused.json()["errors"]] == [field]

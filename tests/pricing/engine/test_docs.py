@@ -10,13 +10,14 @@ import pytest
 
 from core.money import from_minor, shown
 from core.periods import Share
+from pricing.engine.allowance import MeasuredCharge, parse_allowance, pool_parts
 from pricing.engine.charge import READERS, parse_charge
 from pricing.engine.invoice import ChargeUsage, Fee, MarginFloor, PeriodInput, rate_period
 from pricing.engine.rating import rate_charge
 from pricing.engine.usage import EventFacts, Usage, contributions
 
 PAGE = (Path(__file__).parents[3] / "docs" / "pricing.md").read_text()
-FENCE = re.compile(r"```json (charge|period)\n(.*?)```\n\n((?:\|[^\n]*\n)+)", re.DOTALL)
+FENCE = re.compile(r"```json (charge|period|allowances)\n(.*?)```\n\n((?:\|[^\n]*\n)+)", re.DOTALL)
 EXAMPLES = [
     pytest.param(kind, json.loads(text), table, id=f"{index}-{json.loads(text).get('model', kind)}")
     for index, (kind, text, table) in enumerate(FENCE.findall(PAGE))
@@ -91,6 +92,21 @@ def test_the_whole_period_is_what_the_engine_says(kind: str, written: dict[str, 
     sums = {"subtotal": rated.subtotal_minor, "tax": rated.tax_minor, "total": rated.total_minor}
     found += [(name, "", str(from_minor(minor, 2))) for name, minor in sums.items()]
     assert found == [tuple(row.values()) for row in rows(table)]
+
+
+@pytest.mark.parametrize(("kind", "written", "table"), [e for e in EXAMPLES if e.values[0] == "allowances"])
+def test_a_shared_allowance_is_what_the_engine_says(kind: str, written: dict[str, Any], table: str) -> None:
+    allowances = [parse_allowance(one) for one in written["allowances"]]
+    charges = [parse_charge(one) for one in written["charges"]]
+    for row in rows(table):
+        part = share(row["share"])
+        measured = [MeasuredCharge(one, [Usage(quantity=Decimal(row[one.key]))], part) for one in charges]
+        parts = pool_parts(allowances, measured)
+        for one in measured:
+            key = one.charge.key
+            rated = rate_charge(one.charge, one.usage, exponent=2, share=part, pool=parts.get(key))
+            assert str(from_minor(rated.amount_minor, 2)) == row[f"{key} billed"], row
+            assert key not in parts or shown(parts[key].taken) == row[f"{key} takes"], row
 
 
 def test_every_model_has_a_worked_table() -> None:
