@@ -53,7 +53,7 @@ def last_period(candidate: Candidate, version: PlanVersion) -> LastPeriod:
         before.exponent,
         before.subtotal_minor,
         after.subtotal_minor,
-        tuple(one.charge.key for one in new.charges if one.meter is not None and not _of_old(one, paid)),
+        tuple(one.charge.key for one in new.charges if _counts(one) and not _of_old(one, paid)),
     )
 
 
@@ -92,6 +92,11 @@ def _of_old(metered: MeteredCharge, paid: Sequence[Stretch]) -> list[tuple[Stret
         named = [charge for charge in same if charge.charge.key == metered.charge.key]
         found += [(old, charge) for charge in (named or same)[:1]]
     return found
+
+
+def _counts(metered: MeteredCharge) -> bool:
+    """Whether the charge prices something counted: by a meter, or in credits."""
+    return metered.meter is not None or metered.charge.measures_credits
 
 
 def _counts_alike(new: MeteredCharge, old: MeteredCharge) -> bool:

@@ -28,13 +28,23 @@ class Section:
 
 SECTIONS = (
     Section("Overview", (Page("Overview", "overview", ("work",)),)),
-    Section("Customers", (Page("Customers", "customers", ("customer", "api_key", "portal_link")),)),
+    Section(
+        "Customers",
+        (
+            Page(
+                "Customers",
+                "customers",
+                ("customer", "api_key", "portal_link", "credits", "subscription", "new_subscription"),
+            ),
+        ),
+    ),
     Section("Usage", (Page("Events", "events", ("event",)),)),
     Section(
         "Catalog",
         (
             Page("Plans", "plans", ("plan", "new_plan", "new_version", "plan_version", "edit_draft")),
             Page("Moves", "plan_moves", ("plan_move", "new_move")),
+            Page("Add-ons", "add_ons"),
             Page("Price book", "prices", ("unpriced", "own_prices", "price_imports", "staged")),
             Page("Re-ratings", "re_ratings", ("re_rating", "new_re_rating")),
         ),

@@ -3,6 +3,7 @@ from django.urls import path
 from console.views import (
     customers,
     events,
+    grants,
     invoices,
     overview,
     own_prices,
@@ -12,9 +13,12 @@ from console.views import (
     price_imports,
     prices,
     re_ratings,
+    subscriptions,
 )
 
 app_name = "console"
+
+SUBSCRIPTION = "console/customers/<int:customer_id>/subscriptions/<str:public>"
 
 urlpatterns = [
     path("console/", overview.overview, name="overview"),
@@ -22,6 +26,25 @@ urlpatterns = [
     path("console/customers", customers.customers, name="customers"),
     path("console/customers/<int:customer_id>", customers.customer, name="customer"),
     path("console/customers/<int:customer_id>/api-keys", customers.api_key, name="api_key"),
+    path(
+        "console/customers/<int:customer_id>/api-keys/<int:key_id>/revoke",
+        customers.revoke_key,
+        name="revoke_key",
+    ),
+    path("console/customers/<int:customer_id>/credits", grants.credits, name="credits"),
+    path("console/customers/<int:customer_id>/credits/<str:public>/void", grants.void, name="void_grant"),
+    path(
+        "console/customers/<int:customer_id>/subscriptions/new",
+        subscriptions.new_subscription,
+        name="new_subscription",
+    ),
+    path(SUBSCRIPTION, subscriptions.subscription, name="subscription"),
+    path(f"{SUBSCRIPTION}/change", subscriptions.change, name="subscription_change"),
+    path(f"{SUBSCRIPTION}/cancel", subscriptions.cancel, name="subscription_cancel"),
+    path(f"{SUBSCRIPTION}/own-terms", subscriptions.own_terms, name="own_terms"),
+    path(f"{SUBSCRIPTION}/add-ons", subscriptions.add_on, name="add_on"),
+    path(f"{SUBSCRIPTION}/add-ons/end", subscriptions.end, name="end_add_on"),
+    path("console/add-ons", grants.add_on_list, name="add_ons"),
     path("console/customers/<int:customer_id>/portal-link", customers.portal_link, name="portal_link"),
     path("console/plans", plans.plans, name="plans"),
     path("console/new-plan", plan_edit.new_plan, name="new_plan"),

@@ -1,13 +1,13 @@
 """How the console's pages write the way through it, and what their forms carry."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing.models import PlanMove, ReRating
+from billing.models import CreditGrant, PlanMove, ReRating
 from console.acts import MARK
 from console.navigation import SECTIONS, section_of
 from core.ids import public_id
@@ -44,3 +44,15 @@ def re_rating_id(row: ReRating) -> str:
 def move_id(row: PlanMove) -> str:
     """A plan move's id as addresses carry it."""
     return public_id("move", row.id)
+
+
+@register.filter
+def subscription_id(id: UUID) -> str:
+    """A subscription's id as addresses carry it."""
+    return public_id("sub", id)
+
+
+@register.filter
+def grant_id(grant: CreditGrant) -> str:
+    """A grant's id as addresses carry it."""
+    return public_id("grant", grant.id)

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from console.access import staff_page
@@ -26,8 +26,8 @@ from core.pages.spreadsheet import Cell, csv_response
 from core.pages.tables import Column, PreparedPage, ordering, prepared_listing, searched, wants_csv
 from core.pages.times import local_day
 from core.problems import NotFound
-from customers.api_keys import create_api_key
-from customers.models import Customer
+from customers.api_keys import create_api_key, revoke_api_key
+from customers.models import ApiKey, Customer
 from customers.portal_links import create_portal_link
 
 DAYS = 30
@@ -105,6 +105,19 @@ def api_key(request: HttpRequest, customer_id: int) -> HttpResponse:
     key, plain_text = create_api_key(name=name, scopes=["read", "write"], now=present(), customer=found)
     messages.success(request, f"The key “{key.name}” is ready. It is shown once, here.")
     return render(request, "console/api_key.html", {"customer": found, "key": key, "plain_text": plain_text})
+
+
+@require_POST
+@staff_page
+def revoke_key(request: HttpRequest, customer_id: int, key_id: int) -> HttpResponse:
+    """Make one of the customer's keys worthless."""
+    found = _customer(customer_id)
+    key = ApiKey.objects.filter(id=key_id, customer=found).first()
+    if key is None:
+        raise NotFound("There is no such key.")
+    revoke_api_key(key, now=present())
+    messages.success(request, f"The key “{key.name}” is revoked; within 30 seconds nothing accepts it.")
+    return redirect("console:customer", customer_id)
 
 
 HEAD = ("key", "name", "currency", "events", "revenue", "cost_usd", "since")

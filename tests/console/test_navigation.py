@@ -9,15 +9,22 @@ from console.urls import urlpatterns
 from customers.models import User
 
 ACTS = {
-    "decide",
-    "finalize",
-    "void",
-    "invoice_pdf",
-    "re_rating_apply",
-    "look_again",
-    "publish",
-    "retire",
+    "add_on",
     "cancel_move",
+    "decide",
+    "end_add_on",
+    "finalize",
+    "invoice_pdf",
+    "look_again",
+    "own_terms",
+    "publish",
+    "re_rating_apply",
+    "retire",
+    "revoke_key",
+    "subscription_cancel",
+    "subscription_change",
+    "void",
+    "void_grant",
 }
 
 
