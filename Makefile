@@ -7,6 +7,7 @@ PYTHON := .venv/bin/python
 SYNC := UV_LINK_MODE=copy $(UV) sync --frozen --quiet $(if $(shell command -v npm 2>/dev/null),,--group node)
 PYTEST := $(PYTHON) -m pytest
 ROOMS := core customers metering pricing billing console portal config
+CLIENT := clients/python
 
 .PHONY: help up test check bench fmt clean
 
@@ -23,6 +24,7 @@ check: .venv/dev.stamp ## Check format, lints, types, import contracts, and run 
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy $(ROOMS)
+	.venv/bin/mypy --config-file $(CLIENT)/pyproject.toml $(CLIENT)/src
 	.venv/bin/lint-imports
 	$(PYTHON) manage.py makemigrations --check --dry-run
 	$(PYTEST) -q tests/pricing/engine tests/core tests/test_tidy.py -m "not slow and not browser and not faults"
