@@ -1,6 +1,7 @@
 """The spool of our own Python client: records, files, locks."""
 
 import os
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -161,23 +162,36 @@ def test_a_file_taken_over_between_its_making_and_its_lock_is_not_written_to(
     segment.remove()
 
 
-def test_a_write_that_fails_half_way_leaves_nothing_and_the_event_in_memory(
+def fail_half_way(file: int, data: bytes) -> int:
+    if len(data) > 5:
+        return os.write(file, data[:5])
+    raise OSError(ENOSPC, "No space left on device")
+
+
+def test_a_write_that_fails_half_way_leaves_nothing_of_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = Segment.create(tmp_path)
+    segment.append(LINES[0])
+    with monkeypatch.context() as full:
+        full.setattr("burnline.segments.write", fail_half_way)
+        with pytest.raises(OSError):
+            segment.append(b"123")
+    segment.append(LINES[1])
+    assert lines_of(segment) == LINES[:2]
+    segment.remove()
+
+
+def test_an_event_that_the_disk_refuses_waits_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = make_spool(tmp_path)
     spool.append(LINES[0])
-
-    def fail_half_way(file: int, data: bytes) -> int:
-        if len(data) > 5:
-            return os.write(file, data[:5])
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as full:
         full.setattr("burnline.segments.write", fail_half_way)
-        assert spool.append(LINES[1])
+        assert spool.append(b"123")
     assert spool.in_memory == 1
-    spool.append(LINES[2])
-    assert sorted(drain(spool)) == LINES[:3]
+    assert drain(spool) == [b"123", LINES[0]]
     spool.release()
 
 
