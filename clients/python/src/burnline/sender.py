@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 import time
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 from burnline.answers import Apart, Halt, Later, Rejection, Taken, meaning_of
@@ -43,7 +44,8 @@ class Sender:
         self._asked_to_wait = False
         self._failures = 0
         self._most = settings.batch_events
-        self._gathered = False
+        # Until when the batch waits for more events; None: it has not begun to.
+        self._gather_until: float | None = None
         self.halted = ""
 
     def start(self) -> None:
@@ -105,19 +107,20 @@ class Sender:
             self._spool.adopt()
         batch = self._spool.next_batch()
         if batch is None:
-            self._hurried = self._gathered = False
+            self._hurried = False
+            self._gather_until = None
             self._sleep(self._adopt_at - now)
-        elif self._is_worth_sending(batch):
-            self._gathered = False
-            self._send(Batch(batch.records[: self._most], batch.segment, batch.own))
+        elif batch.full or not batch.own or self._hurried or self._has_gathered(now):
+            self._gather_until = None
+            self._send(replace(batch, records=batch.records[: self._most]))
         else:
-            self._gathered = True
-            self._sleep(self._settings.batch_seconds)
+            self._sleep((self._gather_until or now) - now)
 
-    def _is_worth_sending(self, batch: Batch) -> bool:
-        """A batch that is not full waits a moment, once, for more to come."""
-        complete = len(batch.records) >= self._most or self._spool.pending > len(batch.records)
-        return complete or self._gathered or self._hurried or not batch.own
+    def _has_gathered(self, now: float) -> bool:
+        """Whether a batch that is not full has waited for its moment, which begins with the first call."""
+        if self._gather_until is None:
+            self._gather_until = now + self._settings.batch_seconds
+        return now >= self._gather_until
 
     def _sleep(self, seconds: float) -> None:
         """Until the time is over or somebody has woken the thread; tokens of before are used up first."""
@@ -142,7 +145,7 @@ class Sender:
             self._settle(batch, meaning)
         elif isinstance(meaning, Apart):
             self._most = max(1, len(batch.records) // 2)
-            self._gathered = True
+            self._gather_until = 0.0
         elif isinstance(meaning, Later):
             self._later(meaning)
         else:
@@ -171,7 +174,7 @@ class Sender:
         wait = max(wait, min(later.wait or 0.0, WAIT_MAX_SECONDS))
         self._resume_at = time.monotonic() + wait
         self._hurried = False
-        self._gathered = True
+        self._gather_until = 0.0
         self._tally.add(failures=1)
         self._notices.say(
             "later", "Burnline did not take events, the next try is in %.1f s: %s", wait, later.why
@@ -181,7 +184,7 @@ class Sender:
         self.halted = halt.why
         self._asked_to_wait = False
         self._hurried = False
-        self._gathered = True
+        self._gather_until = 0.0
         self._tally.add(failures=1)
         self._resume_at = time.monotonic() + self._settings.halted_seconds
         self._notices.say(

@@ -21,11 +21,15 @@ DISK_AGAIN_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Batch:
-    """Events to be sent in one request. ``segment`` is None for those in memory; ``own``: tracked by this process."""
+    """Events to be sent in one request.
+
+    ``segment`` is None for those in memory; ``own``: tracked by this process; ``full``: no more would fit.
+    """
 
     records: Sequence[Record]
     segment: Segment | None
     own: bool
+    full: bool
 
 
 class Spool:
@@ -139,7 +143,9 @@ class Spool:
         """What is to be sent next: memory first, for it is most in danger; then the files in turns."""
         most, most_bytes = self._settings.batch_events, self._settings.batch_bytes
         if self._memory:
-            return Batch(_first(self._memory, most, most_bytes), None, own=True)
+            waiting = len(self._memory)
+            records = _first(self._memory, most, most_bytes)
+            return Batch(records, None, own=True, full=len(records) == most or len(records) < waiting)
         with self.lock:
             sources = [(segment, segment.size, True) for segment in self._own]
         # Of its own files only the first, so that they are settled in order.
@@ -158,7 +164,7 @@ class Spool:
             self._tally.add(unreadable_records=lost)
             self._filed_settled += lost if own else 0
             if records:
-                return Batch(records, segment, own)
+                return Batch(records, segment, own, full=len(records) == most or records[-1].end < until)
             self._drop_answered()
         return None
 
