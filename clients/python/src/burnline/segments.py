@@ -18,7 +18,7 @@ from pathlib import Path
 SUFFIX = ".events"
 SENT_DIGITS = 20
 HEAD_BYTES = 9
-# A process that has written so little of a record cannot go on; replaced by tests of a full disk.
+# The one call that a full disk fails; tests of a full disk stand in its place.
 write = os.write
 
 
