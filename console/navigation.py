@@ -45,6 +45,7 @@ SECTIONS = (
             Page("Plans", "plans", ("plan", "new_plan", "new_version", "plan_version", "edit_draft")),
             Page("Moves", "plan_moves", ("plan_move", "new_move")),
             Page("Add-ons", "add_ons"),
+            Page("Burn tables", "burn_tables", ("burn_table", "new_burn_version")),
             Page("Price book", "prices", ("unpriced", "own_prices", "price_imports", "staged")),
             Page("Re-ratings", "re_ratings", ("re_rating", "new_re_rating")),
         ),

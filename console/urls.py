@@ -1,6 +1,7 @@
 from django.urls import path
 
 from console.views import (
+    burn_tables,
     customers,
     events,
     grants,
@@ -44,6 +45,9 @@ urlpatterns = [
     path(f"{SUBSCRIPTION}/own-terms", subscriptions.own_terms, name="own_terms"),
     path(f"{SUBSCRIPTION}/add-ons", subscriptions.add_on, name="add_on"),
     path(f"{SUBSCRIPTION}/add-ons/end", subscriptions.end, name="end_add_on"),
+    path("console/burn-tables", burn_tables.burn_tables, name="burn_tables"),
+    path("console/burn-tables/<str:key>", burn_tables.burn_table, name="burn_table"),
+    path("console/burn-tables/<str:key>/versions/new", burn_tables.new_version, name="new_burn_version"),
     path("console/add-ons", grants.add_on_list, name="add_ons"),
     path("console/customers/<int:customer_id>/portal-link", customers.portal_link, name="portal_link"),
     path("console/plans", plans.plans, name="plans"),

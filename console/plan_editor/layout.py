@@ -6,7 +6,7 @@ from decimal import InvalidOperation
 from typing import Any
 
 from console.forms import Errors, Input, filled
-from console.plan_editor.posted import shown_match
+from console.plan_editor.posted import ROOTS, rest_of, shown_match
 from pricing.charge_words import charge_words
 from pricing.engine.charge import READERS
 from pricing.plan_terms import (
@@ -113,6 +113,12 @@ GRANT = (
 )
 
 
+CHARGE_FIELDS = frozenset(
+    {"key", "model", "meter", "burn_table", "tiers", "cells"}
+    | {field.name for fields in (*OWN.values(), MODIFIERS) for field in fields}
+)
+
+
 @dataclass(frozen=True)
 class Catalog:
     """What charges may name: keys of meters and of burn tables."""
@@ -137,6 +143,7 @@ class ChargeForm:
     changed: bool
     quantity: Input
     error: str
+    rest: str
 
     @property
     def tiered(self) -> bool:
@@ -150,6 +157,8 @@ class TermsForm:
     bounds: list[Input]
     charges: list[ChargeForm]
     grants: list[list[Input]]
+    rest: str
+    unseen: tuple[str, ...]
 
 
 def form_of(terms: Terms, errors: Errors, catalog: Catalog, quantities: Mapping[str, str]) -> TermsForm:
@@ -177,6 +186,8 @@ def form_of(terms: Terms, errors: Errors, catalog: Catalog, quantities: Mapping[
             _row(GRANT, f"credit_grants[{index}]", grant, errors)
             for index, grant in enumerate(_objects(terms, "credit_grants"))
         ],
+        rest_of(terms, ROOTS),
+        tuple(sorted(name.replace("_", " ") for name in terms.keys() - ROOTS if terms[name])),
     )
 
 
@@ -222,6 +233,7 @@ def _charge(
         any(field.error or field.value not in ("", "0", "never", "True", "true") for field in modifiers),
         _quantity(index, model).filled(quantities, {}),
         errors.get(place, ""),
+        rest_of(charge, CHARGE_FIELDS),
     )
 
 

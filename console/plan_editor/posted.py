@@ -1,11 +1,14 @@
 """Terms from a form: every field is named by its place in the JSON (``charges[0].tiers[1].up_to``), as errors are."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 # A row that is there but empty so far: without it an empty row would vanish from the form.
 ROW = "row"
+# What the form has no fields for goes through it unseen, as JSON.
+REST = "rest"
 NUMBERS = frozenset({"trial_days", "priority", "reversal_days"})
 FLAGS = {"true": True, "false": False}
 ROOTS = frozenset(
@@ -40,14 +43,35 @@ def terms_of(post: Iterable[tuple[str, str]]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for name, text in post:
         steps = _steps(name)
-        if steps and steps[0] in ROOTS and text.strip():
+        if steps and (steps[0] in ROOTS or name == REST) and text.strip():
             _put(tree, steps, text.strip())
-    terms: dict[str, Any] = _listed(tree)
-    for charge in terms.get("charges", []):
+    terms: dict[str, Any] = _with_rest(_listed(tree))
+    charges: Any = terms.get("charges")
+    for index, charge in enumerate(charges if isinstance(charges, list) else ()):
         _read_matrix(charge)
+        if isinstance(charge, dict):
+            charges[index] = _with_rest(charge)
     if "rate" not in terms.get("margin_floor", {}):
         terms.pop("margin_floor", None)
     return terms
+
+
+def rest_of(terms: Mapping[str, Any], known: Iterable[str]) -> str:
+    """What stands in the terms beside the fields that are known, as JSON; empty where there is nothing."""
+    rest = {name: value for name, value in terms.items() if name not in known and value not in (None, False)}
+    return json.dumps(rest, default=str) if rest else ""
+
+
+def _with_rest(node: Any) -> Any:
+    """The node with what went through the form unseen."""
+    if not isinstance(node, dict) or REST not in node:
+        return node
+    text = node.pop(REST)
+    try:
+        rest = json.loads(text) if isinstance(text, str) else {}
+    except ValueError:
+        rest = {}
+    return {**rest, **node} if isinstance(rest, dict) else node
 
 
 def _steps(name: str) -> list[str | int]:

@@ -11,6 +11,7 @@ from billing.models import CreditGrant, PlanMove, ReRating
 from console.acts import MARK
 from console.navigation import SECTIONS, section_of
 from core.ids import public_id
+from pricing.burn_rates import BurnRate
 
 register = template.Library()
 
@@ -56,3 +57,11 @@ def subscription_id(id: UUID) -> str:
 def grant_id(grant: CreditGrant) -> str:
     """A grant's id as addresses carry it."""
     return public_id("grant", grant.id)
+
+
+@register.filter
+def rate_words(rate: BurnRate) -> str:
+    """What a rate is for: ``family opus, output``."""
+    parts = [f"{name.rpartition('.')[2]} {' or '.join(wanted)}" for name, wanted in rate.match.items()]
+    parts += [" and ".join(kind.replace("_", " ") for kind in rate.token_kind)] if rate.token_kind else []
+    return ", ".join(parts) or "everything else"

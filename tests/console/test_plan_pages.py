@@ -1,3 +1,4 @@
+import html
 import re
 from decimal import Decimal
 from typing import Any
@@ -5,8 +6,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from core.clock import now as present
 from pricing.models import PlanVersion
-from pricing.plans import publish_version, version_of
+from pricing.plan_terms import read_terms
+from pricing.plans import create_plan, publish_version, version_of
 from tests.portal.world import Company, a_member
 
 NEW = "/console/plans/pro/versions/new"
@@ -57,6 +60,31 @@ class TestEditor:
         operator.post(NEW, fields_of(page) | {"do": "save"})
         first, second = PlanVersion.objects.order_by("number").values_list("terms", flat=True)
         assert first == second
+
+    def test_what_the_form_has_no_fields_for_goes_through_it(self, operator: Client) -> None:
+        body = {
+            "name": "Team",
+            "key": "team",
+            "charges": [
+                {
+                    "key": "tokens",
+                    "meter": "output_tokens",
+                    "model": "volume",
+                    "tiers": [{"up_to": None, "unit_price": "1", "flat": "5"}],
+                    "flat_at_zero": True,
+                },
+                {"key": "more", "meter": "output_tokens", "model": "per_unit", "unit_price": "1"},
+            ],
+            "allowances": [{"key": "pool", "amount": "100", "charges": ["more"]}],
+        }
+        create_plan(read_terms(body), now=present())
+        path = "/console/plans/team/versions/1/edit"
+        before = version_of("team", 1).terms
+        page = operator.get(path).content.decode()
+        assert "edited as JSON: allowances" in page
+        fields = {name: html.unescape(text) for name, text in fields_of(page).items()}
+        operator.post(path, fields | {"do": "save"})
+        assert version_of("team", 1).terms == before
 
     def test_saving_twice_makes_one(self, operator: Client) -> None:
         for _ in range(2):
