@@ -38,7 +38,16 @@ SECTIONS = (
             ),
         ),
     ),
-    Section("Usage", (Page("Events", "events", ("event",)),)),
+    Section(
+        "Usage",
+        (
+            Page("Events", "events", ("event", "conflict")),
+            Page("Arrivals", "arrivals"),
+            Page("Refused", "refused", ("refusal",)),
+            Page("Unmatched", "unmatched", ("unmatched_key",)),
+            Page("Try", "try_events"),
+        ),
+    ),
     Section(
         "Catalog",
         (

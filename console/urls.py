@@ -1,6 +1,7 @@
 from django.urls import path
 
 from console.views import (
+    arrivals,
     burn_tables,
     customers,
     events,
@@ -14,7 +15,10 @@ from console.views import (
     price_imports,
     prices,
     re_ratings,
+    refused,
     subscriptions,
+    trying,
+    unmatched,
 )
 
 app_name = "console"
@@ -83,4 +87,18 @@ urlpatterns = [
     ),
     path("console/events", events.events, name="events"),
     path("console/events/<int:customer_id>/<int:seq>", events.event, name="event"),
+    path("console/events/<int:customer_id>/conflicts/<uuid:conflict_id>", events.conflict, name="conflict"),
+    path("console/arrivals", arrivals.arrivals, name="arrivals"),
+    path("console/refused", refused.refused, name="refused"),
+    path("console/refused/all", refused.settle_all, name="settle_refused"),
+    path("console/refused/<uuid:refusal_id>", refused.refusal, name="refusal"),
+    path("console/refused/<uuid:refusal_id>/replay", refused.replay_one, name="replay"),
+    path("console/refused/<uuid:refusal_id>/discard", refused.discard_one, name="discard"),
+    path("console/unmatched", unmatched.unmatched, name="unmatched"),
+    path("console/unmatched/key", unmatched.unmatched_key, name="unmatched_key"),
+    path("console/unmatched/create", unmatched.create, name="unmatched_create"),
+    path("console/unmatched/assign", unmatched.assign, name="unmatched_assign"),
+    path("console/unmatched/discard", unmatched.discard, name="unmatched_discard"),
+    path("console/try", trying.try_events, name="try_events"),
+    path("console/try/send", trying.send, name="send_events"),
 ]

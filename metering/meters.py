@@ -28,6 +28,7 @@ ONE = Decimal(1)
 COUNT, UNIQUE = Meter.Aggregation.COUNT, Meter.Aggregation.UNIQUE
 EVENT_TYPE_CHARACTERS_MAX = Event._meta.get_field("type").max_length or 0
 TOKEN_KIND = "token_kind"
+FILTER_SHOWN = 5
 TOKENS = "usage.tokens"
 
 Dimensions = tuple[tuple[str, str], ...]
@@ -109,6 +110,17 @@ class CompiledMeter:
 def compile_meter(meter: Meter | MeterTerms) -> CompiledMeter:
     """The meter, ready to count."""
     return CompiledMeter(meter.event_type, meter.aggregation, meter.value, meter.filter)
+
+
+def why_not_counted(meter: Meter, event: EventRow) -> str:
+    """What keeps the event out of the meter, as a sentence's end; empty where it is counted."""
+    if event.type != meter.event_type:
+        return f"counts events of the type {meter.event_type}"
+    for path, accepted in meter.filter.items():
+        told = text_reader(path)(event)
+        if told not in accepted:
+            return f"{path} is {'absent' if told is None else told}; counted: {', '.join(accepted[:FILTER_SHOWN])}"
+    return "" if compile_meter(meter).matches(event) else f"{meter.value} is absent"
 
 
 def read_meter(data: Any) -> MeterTerms:

@@ -1,5 +1,6 @@
 """How the console's pages write the way through it, and what their forms carry."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -65,3 +66,16 @@ def rate_words(rate: BurnRate) -> str:
     parts = [f"{name.rpartition('.')[2]} {' or '.join(wanted)}" for name, wanted in rate.match.items()]
     parts += [" and ".join(kind.replace("_", " ") for kind in rate.token_kind)] if rate.token_kind else []
     return ", ".join(parts) or "everything else"
+
+
+@register.filter
+def seconds(span: timedelta) -> str:
+    """A short time.
+
+    >>> [seconds(timedelta(seconds=count)) for count in (0, 0.42, 12.3, 200)]
+    ['0.0 s', '0.4 s', '12 s', '3 min']
+    """
+    count = span.total_seconds()
+    if count < 10:
+        return f"{count:.1f} s"
+    return f"{count:.0f} s" if count < 120 else f"{count / 60:.0f} min"

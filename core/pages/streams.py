@@ -25,9 +25,14 @@ def before_of(request: HttpRequest) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def stream(request: HttpRequest, rows: Sequence[Any], *, size: int, last_seq: int | None) -> Stream:
-    """``rows`` hold up to ``size`` + 1 entries: one more than shown says that older ones exist."""
-    more = len(rows) > size
+def stream(
+    request: HttpRequest, rows: Sequence[Any], *, size: int, last_seq: int | None, goes_on: bool = False
+) -> Stream:
+    """``rows`` hold up to ``size`` + 1 entries: one more than shown says that older ones exist.
+
+    ``goes_on`` says that there may be older ones all the same, where only a part was looked through.
+    """
+    more = goes_on or len(rows) > size
     return Stream(
         rows=rows[:size],
         older_href=address(request, {"before": str(last_seq)}) if more and last_seq is not None else "",

@@ -4,7 +4,14 @@
 (() => {
   const open = (event) => location.assign(event.detail.pathInfo.finalRequestPath);
 
-  document.addEventListener("htmx:beforeRequest", (event) => event.detail.target.setAttribute("aria-busy", "true"));
+  // A part of a page that looks again by itself (data-refreshes) waits while nobody sees it, or somebody is busy in it.
+  const refreshes = (event) => event.detail.elt?.matches?.("[data-refreshes]");
+  const isBusy = (part) => document.hidden || part.querySelector("details[open], :is(input, select, textarea):focus");
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (!refreshes(event)) event.detail.target.setAttribute("aria-busy", "true");
+    else if (isBusy(event.detail.elt)) event.preventDefault();
+  });
   document.addEventListener("htmx:afterRequest", (event) => event.detail.target.removeAttribute("aria-busy"));
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { status, responseURL } = event.detail.xhr;
@@ -12,10 +19,10 @@
     event.preventDefault();
     open(event);
   });
-  document.addEventListener("htmx:sendError", open);
+  document.addEventListener("htmx:sendError", (event) => refreshes(event) || open(event));
   document.addEventListener("htmx:afterSwap", (event) => {
     // What a clock fetched takes nobody's place on the page away.
-    if (!event.detail.requestConfig?.triggeringEvent) return;
+    if (refreshes(event) || !event.detail.requestConfig?.triggeringEvent) return;
     // The control used may be gone, as "Next" is on the last page. Tab then goes on from the sheet's start.
     if (document.activeElement === document.body) document.getElementById("sheet").focus({ preventScroll: true });
   });

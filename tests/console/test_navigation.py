@@ -25,6 +25,8 @@ ACTS = {
     "subscription_change",
     "void",
     "void_grant",
+    *("replay", "discard", "settle_refused"),
+    *("unmatched_create", "unmatched_assign", "unmatched_discard", "send_events"),
 }
 
 
