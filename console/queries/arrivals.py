@@ -83,7 +83,7 @@ class Lag:
     """How far rating is behind what is stored. ``oldest`` is since when the longest waiting event waits.
 
     ``half`` and ``most`` say within what time the newest rated event of half, and of 99 in 100, of the customers was rated
-    after it was stored, of those rated in the last hour.
+    after it was stored, of those stored and rated in the last hour.
     """
 
     customers: int
@@ -118,7 +118,7 @@ def lag(now: datetime) -> Lag:
                 SELECT greatest(p.rated_at - e.recorded_at, interval '0') AS waited FROM (
                     SELECT * FROM billing_ratingposition WHERE rated_at >= %(since)s ORDER BY rated_at DESC LIMIT %(most)s
                 ) p JOIN LATERAL (SELECT recorded_at FROM metering_event v
-                    WHERE v.customer_id = p.customer_id AND v.seq = p.rated_seq) e ON true
+                    WHERE v.customer_id = p.customer_id AND v.seq = p.rated_seq AND v.recorded_at >= %(since)s) e ON true
             ) waits
             """,
             {"most": STREAMS_MAX, "since": now - timedelta(hours=1)},

@@ -33,6 +33,11 @@ CONSOLE = (
     "/console/prices/unpriced",
     "/console/invoices",
     "/console/events",
+    "/console/events?q=no-such-event",
+    "/console/arrivals",
+    "/console/refused",
+    "/console/unmatched",
+    "/console/try",
     "/console/work",
 )
 PORTAL = (

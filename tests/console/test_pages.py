@@ -30,6 +30,10 @@ PATHS = (
     "/console/prices/imports",
     "/console/invoices",
     "/console/events",
+    "/console/arrivals",
+    "/console/refused",
+    "/console/unmatched",
+    "/console/try",
 )
 
 
