@@ -44,6 +44,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_remembered_from_another_test() -> None:
+    forget_what_is_remembered()
+
+
+def forget_what_is_remembered() -> None:
     """A process keeps prices, rates and customers' ids in memory, by ids that another test's database gave to others."""
     from metering import intake
     from metering.customer_lookup import forget_customers

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.test import Client
 
 from customers.portal_links import create_portal_link
+from tests.conftest import forget_what_is_remembered
 from tests.portal.world import Company, a_company, terms
 
 
@@ -14,6 +15,7 @@ from tests.portal.world import Company, a_company, terms
 def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[Company, Company]]:
     """Two customers of one operator, made once a module: each test's own transaction lies within this one."""
     with django_db_blocker.unblock():
+        forget_what_is_remembered()  # a module's world is made before its first test forgets
         whole = transaction.atomic()
         whole._from_testcase = True  # type: ignore[attr-defined]
         with whole:
