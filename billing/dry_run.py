@@ -29,7 +29,7 @@ def dry_run_receipts(events: Sequence[NewEvent], now: datetime, for_operator: bo
 def _receipt(new: NewEvent, for_operator: bool) -> dict[str, Any]:
     customer = Customer.objects.filter(key=new.customer).first()
     cost = cost_of_event(new)
-    event = _as_stored(new, cost)
+    event = as_stored(new, cost)
     stretches = [s for s in stretches_of(customer.id) if s.holds(new.occurred_at)] if customer else []
     draws = tuple(draw for stretch in stretches[:1] for draw in _draws(stretch, event))
     credits = sum((draw.credits for draw in draws), ZERO)
@@ -52,7 +52,8 @@ def _receipt(new: NewEvent, for_operator: bool) -> dict[str, Any]:
     return receipt_json(receipt, for_operator=for_operator)
 
 
-def _as_stored(new: NewEvent, cost: EventCost) -> StoredEvent:
+def as_stored(new: NewEvent, cost: EventCost) -> StoredEvent:
+    """The event as rating would read it back, without a number."""
     return StoredEvent(
         event_id=new.id,
         source=new.source,
@@ -70,7 +71,7 @@ def _as_stored(new: NewEvent, cost: EventCost) -> StoredEvent:
         run=new.run,
         properties=new.properties,
         cost=cost.amount,
-        unpriced=bool(cost.unpriced),
+        unpriced=bool(cost.unpriced) or new.incomplete,
         cost_rows=dict(cost.rows),
     )
 

@@ -51,6 +51,13 @@ class ClosedPeriods:
                 return period.start
         return subscription.starts_at
 
+    def period_of(self, subscription: Subscription, at: datetime) -> Period | None:
+        """The subscription's period that holds the instant, open or closed; ``None`` where none does."""
+        current = Period(subscription.period_start, subscription.period_end)
+        if subscription.closed_at is None and at in current:
+            return current
+        return next((period for period, _ in self._closed(subscription) if at in period), None)
+
     def invoiced_period(self, subscription: Subscription, at: datetime) -> Period | None:
         """The period that holds the instant, if its invoice can no longer change."""
         if at >= subscription.period_start and subscription.closed_at is None:

@@ -168,7 +168,7 @@ class RatingBatch:
 
     def take_back(self, event: StoredEvent, *, only: UUID | None = None) -> None:
         """Where the event reverses another, take that one off its own period; ``only`` names one subscription."""
-        original = reversed_event(self.customer.id, event) if event.type in self.reversing else None
+        original = self.original_of(event) if event.type in self.reversing else None
         if original is None:
             return
         at = original.occurred_at
@@ -181,6 +181,10 @@ class RatingBatch:
                     stretch, metered, start, original
                 ):
                     self._take_off(stretch, metered, original)
+
+    def original_of(self, reversal: StoredEvent) -> StoredEvent | None:
+        """The event that this one says it reverses."""
+        return reversed_event(self.customer.id, reversal)
 
     def _take_off(self, stretch: Stretch, metered: MeteredCharge, original: StoredEvent) -> None:
         self.note_late(stretch, original.occurred_at)

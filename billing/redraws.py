@@ -254,16 +254,19 @@ def redraw(
     *,
     cause: str,
     now: datetime,
+    without: frozenset[int] = frozenset(),
 ) -> None:
     """Draw anew from event ``first`` on: the corrected events, by ``seq``, by the tables, all others what they burnt.
 
-    An event that a table does not name burns nothing.
+    An event that a table does not name burns nothing; nor do those ``without`` which it is to be as if they had not been.
     """
     burner = Redraw(customer_id, cause=cause)
     taken = standing_draws(customer_id, from_seq=first)
     for draw in taken:
         burner.take_back(draw)
-    for event, burns in _burns_in_order(customer_id, first, corrected, taken, tables):
+    for event, burns in _burns_in_order(
+        customer_id, first, corrected, [draw for draw in taken if draw.seq not in without], tables
+    ):
         for version_id, ones in burns or ():
             burner.take(event, version_id, [one for one in ones if one.credits], Sums())
     burner.write(now)

@@ -1,5 +1,18 @@
 from django.urls import path
 
+from billing.api.backfills import (
+    BackfillCustomersView,
+    BackfillRowsView,
+    BackfillsView,
+    BackfillView,
+    CheckView,
+    CloseView,
+    DiscardView,
+    FileView,
+    PartView,
+    RejectedFileView,
+    RevertView,
+)
 from billing.api.credits import BalanceView, CreditLedgerView, GrantsView, VoidGrantView
 from billing.api.invoice_steps import FinalizeView, PayView, UncollectibleView, VoidView
 from billing.api.invoices import InvoicePdfView, InvoicesView, InvoiceView, LineEventsView
@@ -23,6 +36,7 @@ from billing.stripe.webhook import stripe_webhook
 CUSTOMER = "v1/customers/<str:key>"
 SUBSCRIPTION = "v1/subscriptions/<str:key>"
 INVOICE = "v1/invoices/<str:id>"
+BACKFILL = "v1/backfills/<str:id>"
 
 urlpatterns = [
     path("v1/subscriptions", SubscriptionsView.as_view(), name="subscriptions"),
@@ -64,6 +78,17 @@ urlpatterns = [
     path("v1/value-events/<str:key>", ValueEventView.as_view(), name="value-event"),
     path("v1/value-events/<str:key>/archive", ArchiveValueEventView.as_view(), name="value-event-archive"),
     path("v1/value-events/<str:key>/report", ValueReportView.as_view(), name="value-report"),
+    path("v1/backfills", BackfillsView.as_view(), name="backfills"),
+    path(BACKFILL, BackfillView.as_view(), name="backfill"),
+    path(f"{BACKFILL}/file", FileView.as_view(), name="backfill-file"),
+    path(f"{BACKFILL}/file/parts/<int:number>", PartView.as_view(), name="backfill-part"),
+    path(f"{BACKFILL}/check", CheckView.as_view(), name="backfill-check"),
+    path(f"{BACKFILL}/close", CloseView.as_view(), name="backfill-close"),
+    path(f"{BACKFILL}/revert", RevertView.as_view(), name="backfill-revert"),
+    path(f"{BACKFILL}/discard", DiscardView.as_view(), name="backfill-discard"),
+    path(f"{BACKFILL}/customers", BackfillCustomersView.as_view(), name="backfill-customers"),
+    path(f"{BACKFILL}/rows", BackfillRowsView.as_view(), name="backfill-rows"),
+    path(f"{BACKFILL}/rejected.csv", RejectedFileView.as_view(), name="backfill-rejected"),
     path("v1/sandbox/clock", ClockView.as_view(), name="sandbox-clock"),
     path("v1/stripe/webhook", stripe_webhook, name="stripe-webhook"),
 ]

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from billing import tasks as billing_tasks
+from billing.backfills.due import HANDLERS as BACKFILL_HANDLERS
 from billing.dry_run import dry_run_receipts
 from billing.stripe.sync import HANDLERS as STRIPE_HANDLERS
 from billing.subscriptions import customers_by_subscription
@@ -49,7 +50,7 @@ def wire() -> None:
     hand_over_meters(known_meter_keys)
     hand_over_arrival(take_in_early_events)
     hand_over_counting(counter_of)
-    for handlers in (billing_tasks.HANDLERS, STRIPE_HANDLERS):
+    for handlers in (billing_tasks.HANDLERS, BACKFILL_HANDLERS, STRIPE_HANDLERS):
         for kind, handler in handlers.items():
             register(kind, handler)
 

@@ -224,3 +224,38 @@ RUNS_SPAN_DAYS_MAX = 92
 
 VALUE_LINKS_MAX = 4
 VALUE_WINDOW_DAYS_MAX = 90
+
+# --- Backfills --------------------------------------------------------------------------------------------
+
+# A file as it is sent, packed or not: a million calls with their tags in CSV have about this size.
+BACKFILL_FILE_BYTES_MAX = 256 * 1024 * 1024
+
+# The same unpacked: text packs eight times smaller and more; what packs better is no usage.
+BACKFILL_UNPACKED_BYTES_MAX = 1024 * 1024 * 1024
+
+# How much of a file is held in memory and kept in one row of the database.
+BACKFILL_CHUNK_BYTES = 1024 * 1024
+
+# Parts in which a file may be sent, for those behind a proxy that bounds bodies.
+BACKFILL_PARTS_MAX = 1_000
+
+# A million events are read, compared and stored in some ten minutes; a longer history is several files.
+BACKFILL_ROWS_MAX = 1_000_000
+
+# Read, and committed, at once.
+BACKFILL_BATCH_ROWS = 1_000
+
+# Stored in one transaction, while that customer's other events wait: a fifth of a second.
+BACKFILL_STORE_ROWS = 2_000
+
+# Looked at before the work is handed on to the next task, so that none meets its time limit.
+BACKFILL_SLICE_ROWS = 100_000
+
+# Columns of a file. An event has at most 50 properties and about 40 fields.
+BACKFILL_COLUMNS_MAX = 200
+
+# One cell: a provider's whole response fits.
+BACKFILL_CELL_CHARACTERS_MAX = 100_000
+
+# Kept of a row that is refused, for the list of what to correct.
+BACKFILL_SHOWN_CELL_CHARACTERS = 500

@@ -33,6 +33,7 @@ from metering.new_event import NewEvent
 from metering.nudges import hand_over_nudge, nudge
 from metering.outcomes import Outcome
 from metering.unmatched import keep_unmatched, match, match_unmatched, waiting_events
+from metering.withdrawals import Withdrawn, claim_from_backfill
 
 __all__ = [
     "NewEvent",
@@ -100,6 +101,8 @@ def store_for_customer(
         try:
             outcomes = _store(_Batch(customer_id, events, digests, lines, promised), now)
             break
+        except Withdrawn:
+            continue
         except OperationalError as error:
             if not tries_left or connection.in_atomic_block or sqlstate(error) not in PASSING_STATES:
                 raise
@@ -234,6 +237,7 @@ def _store_carefully(batch: _Batch, now: datetime) -> list[Outcome]:
         kept_since = _advance_stream(batch.customer_id, 0).kept_since
         removed = kept_since if batch.reaches_before(kept_since) else None
         stored = _stored_digests(batch.customer_id, batch.events)
+        told_again: list[NewEvent] = []
         for event, digest, line in zip(batch.events, batch.digests, batch.lines, strict=True):
             identity = (event.id, event.source)
             if removed is not None and event.occurred_at < removed and identity not in stored:
@@ -244,10 +248,12 @@ def _store_carefully(batch: _Batch, now: datetime) -> list[Outcome]:
                 fresh.append(line)
                 outcomes.append(Outcome.ACCEPTED)
             elif before == digest:
+                told_again.append(event)
                 outcomes.append(Outcome.DUPLICATE)
             else:
                 contradictions.append(Contradiction(event, before, digest))
                 outcomes.append(Outcome.CONFLICT)
+        claim_from_backfill(batch.customer_id, told_again)
         if fresh:
             _write(fresh, _advance_stream(batch.customer_id, len(fresh)))
         keep_conflicts(batch.customer_id, contradictions, now=now)

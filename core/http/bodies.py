@@ -1,6 +1,7 @@
 """The bytes of a request, unpacked, and never more of them than the limit."""
 
 import zlib
+from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from django.http import HttpRequest, UnreadablePostError
@@ -53,6 +54,32 @@ def _read(request: HttpRequest, most: int) -> bytes:
     if len(body) < length:
         raise Malformed("The body is shorter than its Content-Length.")
     return body
+
+
+def read_pieces(request: HttpRequest, *, most: int) -> Iterator[bytes]:
+    """The body as it comes, a piece at a time, packed or not as it was sent.
+
+    Raises ``TooLarge`` as soon as it passes the limit, ``Malformed`` where it ends too early.
+    """
+    chunked = is_chunked(request)
+    stream = cast(BinaryIO, request.META["wsgi.input"] if chunked else request)
+    length = 0 if chunked else int(request.META.get("CONTENT_LENGTH") or 0)
+    if length > most:
+        raise _too_large(most)
+    read = 0
+    while chunked or read < length:
+        try:
+            piece = stream.read(CHUNK_BYTES)
+        except (UnreadablePostError, OSError):
+            raise Malformed("The connection ended before the body did.") from None
+        if not piece:
+            break
+        read += len(piece)
+        if read > most:
+            raise _too_large(most)
+        yield piece
+    if read < length:
+        raise Malformed("The body is shorter than its Content-Length.")
 
 
 def _unpack(packed: bytes, encoding: str, most: int) -> bytes:

@@ -1,10 +1,15 @@
 from metering.models.arrival import ArrivalCount, RejectedEvent
+from metering.models.backfill import Backfill, BackfillChunk, BackfillRow, BackfillStep, WithdrawnEvent
 from metering.models.event import Event, EventConflict, EventRemoval, EventStream, UnmatchedEvent
 from metering.models.meter import Meter
 from metering.models.usage import UniqueValue, UsageBucket
 
 __all__ = [
     "ArrivalCount",
+    "Backfill",
+    "BackfillChunk",
+    "BackfillRow",
+    "BackfillStep",
     "Event",
     "EventConflict",
     "EventRemoval",
@@ -14,4 +19,5 @@ __all__ = [
     "UniqueValue",
     "UnmatchedEvent",
     "UsageBucket",
+    "WithdrawnEvent",
 ]
