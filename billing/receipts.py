@@ -55,7 +55,7 @@ class ChargePart:
 
 @dataclass(frozen=True)
 class Receipt:
-    """One event, told in full. ``status`` is rated, pending, unpriced or unmatched."""
+    """One event, told in full. ``status`` is rated, pending, unpriced, unmatched or withdrawn."""
 
     event: StoredEvent
     customer_key: str

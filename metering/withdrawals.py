@@ -113,7 +113,7 @@ def brought_by(customer_id: int, backfill_id: UUID) -> list[Brought]:
 
 def withdraw(customer_id: int, backfill_id: UUID, *, now: datetime) -> int:
     """Take the events that ``brought_by`` told out of those that count, in its transaction; how many that were."""
-    values = {"id": backfill_id, "customer": customer_id, "door": DOOR, "now": now}
+    values: dict[str, Any] = {"id": backfill_id, "customer": customer_id, "door": DOOR, "now": now}
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -124,7 +124,8 @@ def withdraw(customer_id: int, backfill_id: UUID, *, now: datetime) -> int:
                 AND e.door = %(door)s RETURNING e.*)
             INSERT INTO metering_withdrawnevent
                 (customer_id, seq, event_id, source, occurred_at, stored, backfill_id, withdrawn_at)
-            SELECT customer_id, seq, event_id, source, occurred_at, to_jsonb(gone), %(id)s, %(now)s FROM gone
+            SELECT customer_id, seq, event_id, source, occurred_at, to_jsonb(gone)
+                || jsonb_build_object('cost', cost::text, 'quantity', quantity::text), %(id)s, %(now)s FROM gone
             """,
             values,
         )

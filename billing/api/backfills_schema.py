@@ -62,7 +62,7 @@ class FileSchema(serializers.Serializer[Any]):
 
 class ColumnSchema(serializers.Serializer[Any]):
     column = serializers.CharField()
-    field = serializers.CharField(allow_null=True, help_text="null: not taken")
+    field = serializers.CharField(allow_null=True, help_text="of the event; null: not taken")
 
     class Meta:
         ref_name = "BackfillColumn"
@@ -187,7 +187,7 @@ class BackfillRowSchema(serializers.Serializer[Any]):
     column = serializers.CharField(allow_null=True)
     reason = serializers.CharField(allow_blank=True)
     id = serializers.CharField(allow_null=True)
-    source = serializers.CharField(allow_null=True)
+    source = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     cells = serializers.DictField(child=serializers.CharField(allow_blank=True), allow_null=True)
 
     class Meta:

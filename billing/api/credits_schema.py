@@ -133,6 +133,14 @@ class ReceiptInvoiceSchema(serializers.Serializer[Any]):
         ref_name = "ReceiptInvoiceLine"
 
 
+class WithdrawnSchema(serializers.Serializer[Any]):
+    backfill = serializers.CharField()
+    at = serializers.DateTimeField()
+
+    class Meta:
+        ref_name = "ReceiptWithdrawn"
+
+
 class ReceiptSchema(serializers.Serializer[Any]):
     id = serializers.CharField()
     source = serializers.CharField()  # type: ignore[assignment]
@@ -142,12 +150,13 @@ class ReceiptSchema(serializers.Serializer[Any]):
     provider = serializers.CharField()
     model = serializers.CharField()
     context = serializers.CharField()  # type: ignore[assignment]
-    status = serializers.ChoiceField(choices=["rated", "pending", "unpriced", "unmatched"])
+    status = serializers.ChoiceField(choices=["rated", "pending", "unpriced", "unmatched", "withdrawn"])
     tokens = serializers.DictField(child=serializers.CharField(), help_text="disjoint buckets")
     credits = ReceiptCreditsSchema()
     charges = ReceiptChargeSchema(many=True)
     invoice_line = ReceiptInvoiceSchema(allow_null=True)
     cost = CostSchema(required=False, help_text="for operators")
+    withdrawn = WithdrawnSchema(required=False, help_text="where a reverted backfill took it back")
 
     class Meta:
         ref_name = "Receipt"

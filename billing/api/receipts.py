@@ -10,6 +10,7 @@ from billing.api.credits_schema import ReceiptSchema
 from billing.api.reading import catch_up, visible_text
 from billing.dry_run import dry_run_receipts
 from billing.receipts import receipt_json, receipt_of
+from billing.withdrawn import withdrawn_receipt
 from core.clock import now
 from core.http.credentials import Credential
 from core.http.queries import query_of
@@ -19,6 +20,7 @@ from core.problems import Invalid, NotFound
 from customers.customers import customer_by_key
 from customers.models import Customer
 from metering.identities import customers_with_event, unmatched_event
+from metering.withdrawals import withdrawn_event
 
 PARAMETERS = [
     OpenApiParameter("customer", str, description="whose event, where several customers have used the id"),
@@ -32,7 +34,8 @@ class ReceiptView(ApiView):
         summary="An event's receipt",
         description=(
             "Tokens, credits and draws by the rates in force then, what each charge counts, and the invoice line. Cost, "
-            "by price rows, is for operators. An event whose customer is not known has the status `unmatched`."
+            "by price rows, is for operators. An event whose customer is not known has the status `unmatched`, one that a "
+            "reverted backfill took back `withdrawn`."
         ),
         operation_id="getReceipt",
         parameters=PARAMETERS,
@@ -50,7 +53,7 @@ class ReceiptView(ApiView):
         catch_up(customer.id, now())
         receipt = receipt_of(customer, id, source)
         if receipt is None:
-            raise _absent(id)
+            return Response(_withdrawn(credential, customer, id, source))
         return Response(receipt_json(receipt, for_operator=credential.is_operator))
 
 
@@ -69,10 +72,21 @@ def _customer(credential: Credential, key: str, id: str, source: str | None) -> 
 
 def _unmatched(credential: Credential, key: str, id: str, source: str | None) -> dict[str, Any]:
     event = unmatched_event(id, source, customer_key=key or None)
+    if event is None and not key:
+        return _withdrawn(credential, None, id, source)
     if event is None:
         raise _absent(id)
     receipt: dict[str, Any] = dry_run_receipts([event], now(), credential.is_operator)[0]
     return receipt
+
+
+def _withdrawn(
+    credential: Credential, customer: Customer | None, id: str, source: str | None
+) -> dict[str, Any]:
+    row = withdrawn_event(id, source, customer_id=None if customer is None else customer.id)
+    if row is None:
+        raise _absent(id)
+    return withdrawn_receipt(row, for_operator=credential.is_operator)
 
 
 def _absent(id: str) -> NotFound:

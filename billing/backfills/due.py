@@ -68,9 +68,10 @@ def revert_is_due(work: Work, now: datetime) -> datetime | None:
     return None
 
 
-def _go_on(work: Work, now: datetime) -> None:
+def _go_on(work: Work, now: datetime) -> datetime | None:
     """The rest is another task's, at once: the row stays, because it is due at another time than the one that ran."""
     schedule(work.customer_id, work.kind, work.key, max(now, work.due_at + TICK), soon=True)
+    return None
 
 
 HANDLERS: dict[str, Handler] = {

@@ -21,7 +21,7 @@ def rejected_csv(backfill: Backfill) -> HttpResponseBase:
     def lines() -> Iterator[list[Cell]]:
         for row in rows.iterator(chunk_size=limits.BACKFILL_BATCH_ROWS):
             cells = row_json(row)["cells"] or {}
-            own = [row.n, row.outcome, row.column, row.reason, row.event_id, row.source]
+            own: list[Cell] = [row.n, row.outcome, row.column, row.reason, row.event_id, row.source]
             yield [*own, *(cells.get(column) for column in columns)]
 
     return csv_response("backfill-rejected", (*HEAD, *columns), lines())

@@ -70,6 +70,8 @@ def totals(row: Backfill) -> dict[str, Any]:
     cost = credits = overage = ZERO
     charges: dict[str, Counter[str]] = defaultdict(Counter)
     for (found,) in row.steps.exclude(found=None).values_list("found").iterator(chunk_size=STEPS_AT_ONCE):
+        if found is None:
+            continue
         customers += 1
         unpriced += found["unpriced"]
         cost += Decimal(found["cost"]["change"])

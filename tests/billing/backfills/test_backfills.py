@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from billing.models import Invoice
-from core.due_work import run_due
 from metering.models import Event, WithdrawnEvent
 from tests.billing.backfills.world import act, create, csv_of, row, send
 from tests.billing.test_path import breaches

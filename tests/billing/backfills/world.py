@@ -5,6 +5,7 @@ from typing import Any
 
 from core.due_work import run_due
 
+KINDS = ["backfill.check", "backfill.look", "backfill.close", "backfill.revert"]
 HEAD = "id,customer,type,time,provider,model,input,properties.feature"
 
 
@@ -12,7 +13,9 @@ def csv_of(*rows: str, head: str = HEAD) -> bytes:
     return "\n".join([head, *rows, ""]).encode()
 
 
-def row(event_id: str, at: str, *, customer: str = "acme", tokens: object = 1000, feature: str = "chat") -> str:
+def row(
+    event_id: str, at: str, *, customer: str = "acme", tokens: object = 1000, feature: str = "chat"
+) -> str:
     return f"{event_id},{customer},llm.call,{at},acme-ai,m-1,{tokens},{feature}"
 
 
@@ -34,7 +37,7 @@ def work(api: Any, id: str, now: datetime | None = None) -> dict[str, Any]:
     from core.clock import now as present
 
     for _ in range(20):
-        if not run_due(now or present(), kinds=["backfill.check", "backfill.look", "backfill.close", "backfill.revert"]):
+        if not run_due(now or present(), kinds=KINDS):
             break
     body: dict[str, Any] = api.get(f"/v1/backfills/{id}").json()
     return body
