@@ -46,6 +46,7 @@ SECTIONS = (
             Page("Refused", "refused", ("refusal",)),
             Page("Unmatched", "unmatched", ("unmatched_key",)),
             Page("Try", "try_events"),
+            Page("Backfills", "backfills", ("backfill", "new_backfill")),
         ),
     ),
     Section(

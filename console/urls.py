@@ -2,6 +2,7 @@ from django.urls import path
 
 from console.views import (
     arrivals,
+    backfills,
     burn_tables,
     customers,
     events,
@@ -85,6 +86,13 @@ urlpatterns = [
     path(
         "console/invoices/<int:customer_id>/<str:public_id>/lines/<int:n>", invoices.line, name="invoice_line"
     ),
+    path("console/backfills", backfills.backfill_list, name="backfills"),
+    path("console/backfills/new", backfills.new_backfill, name="new_backfill"),
+    path("console/backfills/<str:public>", backfills.backfill, name="backfill"),
+    path("console/backfills/<str:public>/rejected.csv", backfills.rejected, name="backfill_rejected"),
+    path("console/backfills/<str:public>/close", backfills.close, name="backfill_close"),
+    path("console/backfills/<str:public>/revert", backfills.revert, name="backfill_revert"),
+    path("console/backfills/<str:public>/discard", backfills.discard, name="backfill_discard"),
     path("console/events", events.events, name="events"),
     path("console/events/<int:customer_id>/<int:seq>", events.event, name="event"),
     path("console/events/<int:customer_id>/conflicts/<uuid:conflict_id>", events.conflict, name="conflict"),

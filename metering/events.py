@@ -237,7 +237,7 @@ def _store_carefully(batch: _Batch, now: datetime) -> list[Outcome]:
         kept_since = _advance_stream(batch.customer_id, 0).kept_since
         removed = kept_since if batch.reaches_before(kept_since) else None
         stored = _stored_digests(batch.customer_id, batch.events)
-        told_again: list[NewEvent] = []
+        there, told_again = frozenset(stored), []
         for event, digest, line in zip(batch.events, batch.digests, batch.lines, strict=True):
             identity = (event.id, event.source)
             if removed is not None and event.occurred_at < removed and identity not in stored:
@@ -248,7 +248,7 @@ def _store_carefully(batch: _Batch, now: datetime) -> list[Outcome]:
                 fresh.append(line)
                 outcomes.append(Outcome.ACCEPTED)
             elif before == digest:
-                told_again.append(event)
+                told_again += [event] if (event.id, event.source) in there else []
                 outcomes.append(Outcome.DUPLICATE)
             else:
                 contradictions.append(Contradiction(event, before, digest))

@@ -10,7 +10,15 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from core.failpoints import failpoint
-from metering.models import Event, EventConflict, EventRemoval, EventStream, UnmatchedEvent
+from metering.models import (
+    BackfillRow,
+    Event,
+    EventConflict,
+    EventRemoval,
+    EventStream,
+    UnmatchedEvent,
+    WithdrawnEvent,
+)
 
 BATCH_EVENTS = 5_000
 
@@ -96,6 +104,9 @@ def remove_batch(removal: EventRemoval, *, now: datetime) -> bool:
 
 
 def remove_copies(customer_id: int, customer_key: str, before: datetime) -> None:
-    """Remove what is kept of events beside the table of events: refused contents, and what waited for its customer."""
+    """Remove what is kept of events beside the table of events: refused contents, what waited for its
+    customer, what a backfill brought and what was taken back with one."""
     EventConflict.objects.filter(customer_id=customer_id, recorded_at__lt=before).delete()
     UnmatchedEvent.objects.filter(customer_key=customer_key, matched_at__lt=before).delete()
+    WithdrawnEvent.objects.filter(customer_id=customer_id, occurred_at__lt=before).delete()
+    BackfillRow.objects.filter(customer_id=customer_id, occurred_at__lt=before).update(received=None)

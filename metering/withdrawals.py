@@ -1,6 +1,6 @@
 """Events that a backfill brought and that are taken back with it.
 
-A withdrawn event leaves the events and is kept beside them, append-only. So whatever reads events (rating, re-rating, pages,
+A withdrawn event leaves the events and is kept beside them, unchanged. So whatever reads events (rating, re-rating, pages,
 the books) sees what counts, without a condition that one of them could forget. Its identity is free again, as if the
 backfill had never been: a client that sends the event is not told that it is a duplicate of something that does not count.
 
@@ -91,7 +91,14 @@ def brought_by(customer_id: int, backfill_id: UUID) -> list[Brought]:
                 ORDER BY mine.n, b.created_at, heir.n),
             inherit AS (
                 UPDATE metering_backfillrow r SET outcome = 'stored', received = NULL FROM heirs h
-                WHERE r.backfill_id = h.backfill_id AND r.n = h.n)
+                WHERE r.backfill_id = h.backfill_id AND r.n = h.n
+                RETURNING r.customer_id, r.backfill_id, r.occurred_at),
+            parts AS (
+                INSERT INTO metering_backfillstep AS s
+                    (customer_id, backfill_id, state, new, finalized, first_at, last_at)
+                SELECT customer_id, backfill_id, 'closed', 0, '[]', min(occurred_at), max(occurred_at)
+                FROM inherit GROUP BY 1, 2 ON CONFLICT (customer_id, backfill_id) DO UPDATE SET
+                    first_at = least(s.first_at, excluded.first_at), last_at = greatest(s.last_at, excluded.last_at))
             UPDATE metering_backfillrow r SET outcome = 'kept' FROM heirs h
             WHERE r.backfill_id = %(id)s AND r.n = h.mine
             """,

@@ -15,6 +15,7 @@ from billing.models import Invoice
 from billing.rating import rate_pending
 from billing.rebuilding import Rebuild
 from billing.redraws import Tables, burns_of, redraw, standing_draws
+from billing.retention import refuse_before_kept
 from core import limits
 from core.failpoints import failpoint
 from core.money import exact
@@ -122,6 +123,7 @@ def take_back(customer_id: int, backfill_id: UUID, brought: list[Brought], *, no
         )
     span = rebuild.span_around(moments)
     burns = burns_of(customer_id, standing_draws(customer_id, span=(span.start, span.end)))
+    refuse_before_kept(customer_id, span.start, "")
     rebuild = Rebuild(customer, burns, now)
     rebuild.count_again(span, up_to_seq=rated_seq)
     rebuild.note_changed(moments)

@@ -16,11 +16,13 @@ from core import due_work
 from core.due_work import schedule
 from core.ids import new_id
 from core.problems import Conflict, NotFound
+from core.times import render_time
 from customers.models import Customer
 from metering.backfills.columns import HowToRead
 from metering.backfills.comparing import renew_those_withdrawn
 from metering.backfills.file import check_complete, drop_file
 from metering.models import Backfill, BackfillRow, BackfillStep
+from metering.removal import kept_since
 
 CHECK_DUE = "backfill.check"
 LOOK_DUE = "backfill.look"
@@ -104,6 +106,8 @@ def revert_backfill(backfill_id: UUID, *, by: str, now: datetime) -> Backfill:
     if backfill.state in (State.REVERTING, State.REVERTED):
         return backfill
     _refuse_unless(backfill, (State.CLOSED,), "reverted")
+    for step in BackfillStep.objects.filter(backfill_id=backfill_id).exclude(first_at=None):
+        _refuse_removed(step.customer_id, step.first_at or now)
     backfill.reverted_by = by
     backfill.save(update_fields=["reverted_by"])
     _start(backfill, State.REVERTING, REVERT_DUE, now)
@@ -191,6 +195,14 @@ def _refuse_unless(backfill: Backfill, states: tuple[str, ...], verb: str) -> No
     if backfill.state not in states:
         waits = " Wait until its state is ready." if backfill.state in (State.CREATED, State.CHECKING) else ""
         raise Conflict(f"It is {backfill.state} and cannot be {verb}.{waits}")
+
+
+def _refuse_removed(customer_id: int, first_at: datetime) -> None:
+    mark = kept_since(customer_id)
+    if mark is not None and first_at < mark:
+        raise Conflict(
+            f"Single events from before {render_time(mark)} are no longer kept, so they cannot be taken back."
+        )
 
 
 def _refuse_invoiced(found: list[InvoicedRows]) -> None:

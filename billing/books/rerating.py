@@ -65,6 +65,8 @@ def raw_usage(stretch: Stretch, metered: MeteredCharge, events: list[StoredEvent
     burnt = _burnt(stretch.subscription.customer_id, events) if metered.charge.measures_credits else {}
     usages: list[Usage] = []
     seen: dict[tuple[object, ...], set[str]] = defaultdict(set)
+    if metered.aggregation == "latest":  # the latest to happen, whenever it was stored
+        events = sorted(events, key=lambda event: event.occurred_at)
     for event in events:
         for facts in _facts(metered, event, burnt):
             so_far = total(usages) if metered.charge.counts_in_order else None

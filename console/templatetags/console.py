@@ -8,10 +8,12 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from billing.backfills.summary import PREFIX
 from billing.models import CreditGrant, PlanMove, ReRating
 from console.acts import MARK
 from console.navigation import SECTIONS, section_of
 from core.ids import public_id
+from metering.models import Backfill
 from pricing.burn_rates import BurnRate
 
 register = template.Library()
@@ -34,6 +36,12 @@ def sections(context: dict[str, Any]) -> dict[str, Any]:
 def once() -> SafeString:
     """Makes a form's act happen once, however often its button is pressed: see ``console.acts.carry_out``."""
     return format_html('<input type="hidden" name="{}" value="{}">', MARK, uuid4())
+
+
+@register.filter
+def backfill_id(row: Backfill) -> str:
+    """A backfill's id as addresses carry it."""
+    return public_id(PREFIX, row.id)
 
 
 @register.filter

@@ -5,6 +5,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from metering.outcomes import TOO_OLD_DETAIL
+
 # Asked again while it is closed, so that what came in the meantime is a duplicate then.
 _WITHIN_THE_FILE = """
 WITH ranked AS (
@@ -24,6 +26,11 @@ UPDATE metering_backfillrow r SET
         'An event with this id and source is stored with other content.' END
 FROM metering_event e WHERE r.backfill_id = %(id)s AND r.outcome = 'read'
     AND e.customer_id = r.customer_id AND e.event_id = r.event_id AND e.source = r.source
+"""
+_NO_LONGER_KEPT = """
+UPDATE metering_backfillrow r SET outcome = 'rejected', reason = %(too_old)s
+FROM metering_eventstream s WHERE r.backfill_id = %(id)s AND r.outcome = 'read'
+    AND s.customer_id = r.customer_id AND r.occurred_at < s.kept_since
 """
 _THE_REST = "UPDATE metering_backfillrow SET outcome = 'new' WHERE backfill_id = %(id)s AND outcome = 'read'"
 _STEPS = """
@@ -46,8 +53,8 @@ def compare(backfill_id: UUID) -> list[int]:
     with connection.cursor() as cursor:
         # A million rows are compared at once: more than a request may take, and no request asks for it.
         cursor.execute("SET LOCAL statement_timeout = '300s'")
-        for statement in (_WITHIN_THE_FILE, _WITH_WHAT_IS_STORED, _THE_REST, _STEPS):
-            cursor.execute(statement, {"id": backfill_id, "state": "waiting"})
+        for statement in (_WITHIN_THE_FILE, _WITH_WHAT_IS_STORED, _NO_LONGER_KEPT, _THE_REST, _STEPS):
+            cursor.execute(statement, {"id": backfill_id, "state": "waiting", "too_old": TOO_OLD_DETAIL})
         cursor.execute(
             "SELECT customer_id FROM metering_backfillstep WHERE backfill_id = %s ORDER BY 1", [backfill_id]
         )

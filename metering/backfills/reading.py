@@ -90,9 +90,11 @@ def read_file(backfill_id: UUID, *, now: datetime, most: int = limits.BACKFILL_S
     )
 
 
-def look_into(file: BinaryIO, how: HowToRead, *, rows: int) -> tuple[Opened, list[Cells | RowTrouble]]:
+def look_into(
+    file: BinaryIO, how: HowToRead, *, rows: int, with_customer: bool
+) -> tuple[Opened, list[Cells | RowTrouble]]:
     """The file's columns and its first rows, for somebody who says what they are. Raises ``FileTrouble``."""
-    opened = open_rows(file, how, with_customer=False)
+    opened = open_rows(file, how, with_customer=with_customer)
     return opened, list(islice(opened.rows, rows))
 
 

@@ -12,14 +12,18 @@ from core.failpoints import failpoint
 from metering.events import store_for_customer
 from metering.models import BackfillRow
 from metering.new_event import from_kept
-from metering.outcomes import Outcome
+from metering.outcomes import TOO_OLD_DETAIL, Outcome
 
 _BECAME = {
     Outcome.ACCEPTED: BackfillRow.Outcome.STORED,
     Outcome.DUPLICATE: BackfillRow.Outcome.DUPLICATE,
     Outcome.CONFLICT: BackfillRow.Outcome.CONFLICT,
+    Outcome.TOO_OLD: BackfillRow.Outcome.REJECTED,
 }
-_CONFLICT = "An event with this id and source was stored with other content in the meantime."
+_REASONS = {
+    Outcome.CONFLICT: "An event with this id and source was stored with other content in the meantime.",
+    Outcome.TOO_OLD: TOO_OLD_DETAIL,
+}
 
 
 class Waiting(NamedTuple):
@@ -69,13 +73,13 @@ def store_rows(backfill_id: UUID, customer_id: int, rows: Sequence[Waiting], *, 
             """
             UPDATE metering_backfillrow r SET outcome = t.outcome,
                 received = CASE WHEN t.outcome = 'stored' THEN NULL ELSE r.received END,
-                reason = CASE WHEN t.outcome = 'conflict' THEN %s ELSE '' END
-            FROM unnest(%s::bigint[], %s::text[]) AS t(n, outcome) WHERE r.backfill_id = %s AND r.n = t.n
+                reason = t.reason
+            FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS t(n, outcome, reason) WHERE r.backfill_id = %s AND r.n = t.n
             """,
             [
-                _CONFLICT,
                 [row.n for row in rows],
                 [_BECAME[outcome].value for outcome in outcomes],
+                [_REASONS.get(outcome, "") for outcome in outcomes],
                 backfill_id,
             ],
         )

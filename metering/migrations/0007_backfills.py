@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 APPEND_ONLY = """
-CREATE TRIGGER withdrawn_event_append_only BEFORE UPDATE OR DELETE ON metering_withdrawnevent
+CREATE TRIGGER withdrawn_event_append_only BEFORE UPDATE ON metering_withdrawnevent
     FOR EACH ROW EXECUTE FUNCTION burnline_append_only();
 """
 BACKWARD = "DROP TRIGGER withdrawn_event_append_only ON metering_withdrawnevent;"

@@ -124,7 +124,7 @@ class BackfillStep(models.Model):
 
 
 class WithdrawnEvent(models.Model):
-    """An event that counted once and was taken back, as it was stored. Append-only.
+    """An event that counted once and was taken back, as it was stored. It never changes.
 
     It lies here and not among the events, so that whatever reads events sees those that count. Its identity is free again.
     """

@@ -10,9 +10,17 @@ from fractions import Fraction
 from django.db import connection
 
 from billing import tasks
+from billing.backfills.jobs import (
+    NewBackfill,
+    check_backfill,
+    close_backfill,
+    create_backfill,
+    revert_backfill,
+)
 from billing.invoices import void_invoice
-from billing.models import Invoice, ReRating, StripeObject
+from billing.models import Invoice, ReRating, StripeObject, Subscription
 from billing.rerating import NewReRating, apply_re_rating, open_re_rating
+from billing.statement import period_statement
 from billing.stripe.client import stripe_client
 from billing.stripe.webhook import receive
 from core import clock
@@ -21,12 +29,17 @@ from core.periods import Period
 from core.sandbox import set_clock
 from core.tasks import sweep
 from customers.models import Customer
+from metering.backfills.columns import HowToRead
+from metering.backfills.comparing import outcomes_of
+from metering.backfills.file import keep_part
 from metering.events import store_events
+from metering.models import Backfill
 from pricing.burn_tables import create_table
 from pricing.models import BurnTable
 from tests.billing.world import START, a_customer, a_meter, a_plan, call, subscribe
 
 CLOSED = datetime(2026, 2, 1, 2, tzinfo=UTC)
+PERIOD_END = datetime(2026, 2, 1, tzinfo=UTC)
 EVENTS = 60
 GRANTED = 900
 TAX = Fraction(19, 100)
@@ -116,8 +129,41 @@ def re_rate(customer: Customer) -> None:
     assert found.state == ReRating.State.APPLIED
 
 
+def backfill_and_revert(customer: Customer) -> None:
+    """Bring usage of the month by a file after it was invoiced, and take it back."""
+    backfill = Backfill.objects.filter(customer=customer).first()
+    if backfill is None:
+        backfill = create_backfill(NewBackfill(HowToRead(), customer), now=clock.now())
+    rows = [f"late{n},llm.call,{(START + timedelta(hours=n)).isoformat()},{output_of(n)}" for n in range(9)]
+    if backfill.state == Backfill.State.CREATED:
+        keep_part(backfill.id, 1, ["\n".join(["id,type,time,usage.output", *rows]).encode()])
+        check_backfill(backfill.id, now=clock.now())
+    run_what_is_due(clock.now() + BETWEEN_SWEEPS)
+    backfill.refresh_from_db()
+    if backfill.state not in (Backfill.State.REVERTING, Backfill.State.REVERTED):
+        close_backfill(backfill.id, finalized="correct", by="drill", now=clock.now())
+        run_what_is_due(clock.now() + BETWEEN_SWEEPS)
+        backfill.refresh_from_db()
+        assert outcomes_of(backfill.id) == {"stored": len(rows)}
+        assert period_lines(customer) != expected_lines()
+    revert_backfill(backfill.id, by="drill", now=clock.now())
+    run_what_is_due(clock.now() + BETWEEN_SWEEPS)
+    backfill.refresh_from_db()
+    assert backfill.state == Backfill.State.REVERTED
+    assert period_lines(customer) == expected_lines()
+
+
+def period_lines(customer: Customer) -> list[int]:
+    """What the month comes to as it is known now, in cents."""
+    subscription = Subscription.objects.select_related("customer").get(customer=customer)
+    return [
+        line.rated.amount_minor for line in period_statement(subscription, Period(START, PERIOD_END)).lines
+    ]
+
+
 def live_through(key: str, *, ending: str = "paid", start: datetime = CLOSED) -> Invoice:
-    """From the first event to the invoice ``paid`` or ``void`` here and at Stripe, or ``re-rated`` after it was paid."""
+    """From the first event to the invoice ``paid`` or ``void`` here and at Stripe, or ``re-rated`` or
+    ``backfilled`` after it was paid."""
     customer = Customer.objects.get(key=key)
     events = events_of(key)
     set_clock(START + timedelta(days=20))
@@ -133,5 +179,7 @@ def live_through(key: str, *, ending: str = "paid", start: datetime = CLOSED) ->
     run_what_is_due(clock.now() + BETWEEN_SWEEPS)
     if ending == "re-rated":
         re_rate(customer)
+    if ending == "backfilled":
+        backfill_and_revert(customer)
     connection.close()
     return Invoice.objects.get(customer=customer)

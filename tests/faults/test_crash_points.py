@@ -28,6 +28,7 @@ MEANINGS = {
     "{work.kind}": (
         *("credits.expire", "invoice.finalize", "margin.days"),
         *("stripe.invoice", "stripe.webhook", "rerating.look", "rerating.apply"),
+        *("backfill.check", "backfill.look", "backfill.close", "backfill.revert"),
     ),
 }
 
@@ -41,7 +42,12 @@ def names_in_the_code() -> list[str]:
 
 
 # How a month must end to come past the names with this in them; the others lie on the way to a paid invoice.
-ENDINGS = {".void.": "void", ".rerating.": "re-rated"}
+ENDINGS = {
+    ".void.": "void",
+    ".rerating.": "re-rated",
+    ".backfill": "backfilled",
+    ".withdrawals.": "backfilled",
+}
 NAMES = names_in_the_code()
 
 

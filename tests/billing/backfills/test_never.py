@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from billing.backfills.jobs import (
@@ -162,7 +162,12 @@ def position(customer: Any, subscription: Subscription) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(before=USES, brought=st.lists(USE, min_size=1, max_size=6), after=USES)
 def test_closed_and_reverted_is_never(before: Any, brought: Any, after: Any) -> None:
     told = []
