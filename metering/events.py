@@ -237,7 +237,8 @@ def _store_carefully(batch: _Batch, now: datetime) -> list[Outcome]:
         kept_since = _advance_stream(batch.customer_id, 0).kept_since
         removed = kept_since if batch.reaches_before(kept_since) else None
         stored = _stored_digests(batch.customer_id, batch.events)
-        there, told_again = frozenset(stored), []
+        there = frozenset(stored)
+        told_again: list[NewEvent] = []
         for event, digest, line in zip(batch.events, batch.digests, batch.lines, strict=True):
             identity = (event.id, event.source)
             if removed is not None and event.occurred_at < removed and identity not in stored:
