@@ -63,6 +63,11 @@ urlpatterns = [
     path("console/plans/<str:key>/versions/<int:number>/edit", plan_edit.edit_draft, name="edit_draft"),
     path("console/plans/<str:key>/versions/<int:number>/publish", plans.publish, name="publish"),
     path("console/plans/<str:key>/versions/<int:number>/retire", plans.retire, name="retire"),
+    path(
+        "console/plans/<str:key>/versions/<int:number>/carry",
+        re_ratings.carry_correction,
+        name="carry_correction",
+    ),
     path("console/plans/<str:key>/versions/<int:number>/move", plan_moves.new_move, name="new_move"),
     path("console/plan-moves", plan_moves.moves, name="plan_moves"),
     path("console/plan-moves/<str:public>", plan_moves.move, name="plan_move"),

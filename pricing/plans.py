@@ -76,17 +76,21 @@ def add_version(
 
 
 @transaction.atomic
-def rewrite_draft(version: PlanVersion, terms: PlanTerms) -> PlanVersion:
+def rewrite_draft(version: PlanVersion, terms: PlanTerms, *, now: datetime) -> PlanVersion:
     """Replace all terms of a draft. Raises ``Conflict`` when it is no draft any more, ``Invalid`` for another currency
-    than the plan is sold in.
+    than the plan is sold in, or for what the correction of a version must keep.
     """
-    version = PlanVersion.objects.select_for_update(of=("self",)).select_related("plan").get(pk=version.pk)
+    rows = PlanVersion.objects.select_for_update(of=("self",)).select_related("plan", "corrects")
+    version = rows.get(pk=version.pk)
     if version.status != Status.DRAFT:
         raise Conflict("This version is published and fixed for ever; draft a new one.")
     first = version.plan.versions.order_by("number").first()
     if first is not None and first.pk != version.pk and first.terms["currency"] != terms.currency:
         detail = f"The plan is sold in {first.terms['currency']}; make another plan for another currency."
         raise Invalid.one("currency", "fixed", detail)
+    if version.corrects is not None:
+        correction = Correction(version.corrects.number, version.note, version.effective_at)
+        version_to_correct(version.plan, terms, correction, now=now)
     version.terms = terms.as_json()
     version.save(update_fields=["terms"])
     return version

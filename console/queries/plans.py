@@ -69,7 +69,7 @@ def plan_pages(key: str) -> tuple[Plan, list[VersionPage]]:
             ),
             subscribers.get(version.id, 0),
         )
-        for version in plan.versions.order_by("-number")
+        for version in plan.versions.select_related("plan", "corrects").order_by("-number")
     ]
 
 

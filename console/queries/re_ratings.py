@@ -128,7 +128,9 @@ class LineSearch:
 
 def re_ratings() -> QuerySet[ReRating]:
     """All of them, each with how many customers it is about."""
-    return ReRating.objects.select_related("customer").annotate(customers=Count("steps"))
+    return ReRating.objects.select_related("customer", "plan_version__plan").annotate(
+        customers=Count("steps")
+    )
 
 
 def progress_of(row: ReRating) -> Progress:

@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
+from billing.corrections import corrections_of
 from console.access import staff_page
 from console.queries.customers import (
     CustomerRow,
@@ -78,6 +79,7 @@ def customer(request: HttpRequest, customer_id: int) -> HttpResponse:
         "zone": page.customer.timezone,
         "now": now,
         "days": DAYS,
+        "corrections": corrections_of(customer_id, now - timedelta(days=DAYS), now),
         "total": total,
         "spend": open_periods(page.customer, now),
         "money_chart": money_chart(shown, page.customer.currency) if total.revenue else None,

@@ -4,6 +4,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
+from billing.corrections import differences_of
 from billing.documents import invoice_pdf
 from billing.invoices import finalize_invoice, void_invoice
 from billing.models import Invoice
@@ -86,6 +87,7 @@ def invoice(request: HttpRequest, customer_id: int, public_id: str) -> HttpRespo
         "zone": page.invoice.customer.timezone,
         "public_id": public_id,
         "now": present(),
+        "differences": differences_of(page.invoice),
     }
     return render(request, "console/invoice.html", context)
 

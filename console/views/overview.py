@@ -4,7 +4,9 @@ from decimal import Decimal
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from billing.corrections import corrections_between
 from console.access import staff_page
+from console.forms import day_start
 from console.queries.overview import (
     COST_CURRENCY,
     Earned,
@@ -49,6 +51,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "now": now,
         "currency": currency,
         "first": first,
+        "corrections": corrections_between(day_start(first), now),
         "last": last,
         "count": count,
         "total": total,

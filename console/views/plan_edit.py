@@ -9,22 +9,28 @@ from django.urls import reverse
 
 from console.access import staff_page
 from console.acts import Done, carry_out
-from console.forms import errors_of
+from console.forms import Input, day_start, errors_of, filled, read_day, written
 from console.plan_editor.layout import OWN, TIERED, Catalog, form_of
 from console.plan_editor.posted import terms_of
 from console.plan_editor.preview import priced
 from console.plan_editor.steps import carry_out_step, fit_models
 from core import strict_json
 from core.clock import now as present
+from core.fields import Fields
 from core.money import plain
 from core.problems import Invalid, Problem
 from metering.models import Meter
 from pricing.models import BurnTable, Plan, PlanVersion
+from pricing.plan_corrections import Correction
 from pricing.plan_terms import read_terms
 from pricing.plans import add_version, create_plan, plan_by_key, rewrite_draft, version_of
 
 NEW: dict[str, Any] = {"currency": "USD", "interval": "month", "charges": [{"model": "per_unit"}]}
 JSON_ROWS = 32
+CORRECTION = (
+    Input("note", "What was wrong", required=True, help="Kept with the version."),
+    Input("since", "Holds from the day", kind="date", help="UTC. Empty: from the beginning."),
+)
 # Fields that belong to one charge model or another, and must go when the model changes.
 FIELDS = {name: frozenset(field.name for field in fields) for name, fields in OWN.items()}
 FIELDS |= {name: frozenset({"tiers", "flat_at_zero"}) for name in TIERED}
@@ -40,6 +46,7 @@ class Desk:
     draft: PlanVersion | None
     heading: str
     button: str
+    corrects: PlanVersion | None = None
 
 
 @staff_page
@@ -56,6 +63,11 @@ def new_plan(request: HttpRequest) -> HttpResponse:
 def new_version(request: HttpRequest, key: str) -> HttpResponse:
     """The plan's next version, begun with the terms of its newest one."""
     plan = plan_by_key(key)
+    number = request.GET.get("corrects", "")
+    if number.isascii() and number.isdigit() and len(number) < 6:
+        wrong = version_of(key, int(number))
+        heading = f"{plan.name}, version {number} put right"
+        return _edit(request, Desk(plan, None, heading, "Save as a draft", wrong), wrong.terms)
     return _edit(
         request, Desk(plan, None, f"{plan.name}, next version", "Save as a draft"), _newest(plan).terms
     )
@@ -80,7 +92,8 @@ def _edit(request: HttpRequest, desk: Desk, terms: dict[str, Any]) -> HttpRespon
             terms = _from_json(text) if as_json else fit_models(terms_of(_pairs(request)), FIELDS)
             written = True
             if step == "save":
-                return carry_out(request, lambda: _save(desk, terms, now), now=now)
+                correction = _correction(request, desk)
+                return carry_out(request, lambda: _save(desk, terms, correction, now), now=now)
         except Problem as problem:
             errors = errors_of(problem)
         if written and step in ("json", "form"):
@@ -102,17 +115,31 @@ def _edit(request: HttpRequest, desk: Desk, terms: dict[str, Any]) -> HttpRespon
         "errors": errors,
         "priced": priced(terms, quantities, now=now),
         "path": request.get_full_path(),
+        "correction": filled(CORRECTION, {name: request.POST.get(name) for name in request.POST}, errors)
+        if desk.corrects
+        else [],
         "key_error": errors.get("key", ""),
     }
     in_place = "HX-Request" in request.headers  # htmx takes in only what was answered 200
     return render(request, "console/plan_edit.html", context, status=422 if errors and not in_place else 200)
 
 
-def _save(desk: Desk, terms: dict[str, Any], now: datetime) -> Done:
+def _correction(request: HttpRequest, desk: Desk) -> Correction | None:
+    """What the version puts right, as the form says it. Raises ``Invalid``."""
+    if desk.corrects is None:
+        return None
+    fields = Fields(written(request.POST, "note", "since"))
+    note, since = fields.text("note", most=300), read_day(fields, "since")
+    fields.done()
+    return Correction(desk.corrects.number, note, day_start(since) if since else None)
+
+
+def _save(desk: Desk, terms: dict[str, Any], correction: Correction | None, now: datetime) -> Done:
     if desk.draft is not None:
-        version = rewrite_draft(desk.draft, read_terms(terms, key=desk.draft.plan.key))
+        version = rewrite_draft(desk.draft, read_terms(terms, key=desk.draft.plan.key), now=now)
     elif desk.plan is not None:
-        version = add_version(desk.plan, read_terms(terms, key=desk.plan.key), now=now)
+        own = read_terms(terms, key=desk.plan.key)
+        version = add_version(desk.plan, own, now=now, correction=correction)
     else:
         version = create_plan(read_terms(terms), now=now)
     to = reverse("console:plan_version", args=[version.plan.key, version.number])

@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from billing.models import ReRating
-from billing.rerating import NewReRating, apply_re_rating, is_stale, look_at, open_re_rating
+from billing.rerating import NewReRating, apply_re_rating, is_stale, look_at, of_plan, open_re_rating
 from console.access import staff_page
 from console.acts import Done, by, carry_out, refused
 from console.forms import Input, day_end, day_start, errors_of, filled, read_day, written
@@ -39,6 +39,7 @@ from core.pages.tables import (
 from core.periods import Period
 from core.problems import NotFound, Problem
 from customers.models import Customer
+from pricing.plan_corrections import correction_named
 
 PREFIX = "rerate"
 LIST_COLUMNS = (
@@ -139,8 +140,25 @@ def apply(request: HttpRequest, public: str) -> HttpResponse:
 def look_again(request: HttpRequest, public: str) -> HttpResponse:
     """The same span and reason, by what is known now."""
     row = _named(public)
-    new = NewReRating(span_of(row), row.reason, row.customer, by=by(request))
-    return carry_out(request, lambda: _open(new), now=present())
+    now = present()
+    if row.plan_version is not None:
+        new = of_plan(row.plan_version, row.reason, customer=row.customer, by=by(request), now=now)
+    else:
+        new = NewReRating(span_of(row), row.reason, row.customer, by=by(request))
+    return carry_out(request, lambda: _open(new), now=now)
+
+
+@require_POST
+@staff_page
+def carry_correction(request: HttpRequest, key: str, number: int) -> HttpResponse:
+    """See what a corrected plan makes of those who had the wrong version."""
+    now = present()
+    try:
+        version = correction_named(key, number)
+        new = of_plan(version, version.note or f"Correction of {version.plan.name}", by=by(request), now=now)
+        return carry_out(request, lambda: _open(new), now=now)
+    except Problem as problem:
+        return refused(request, problem, "Not looked at", "console:plan_version", key, number)
 
 
 def _open(new: NewReRating) -> Done:
@@ -176,7 +194,8 @@ def _read(request: HttpRequest) -> NewReRating:
 
 
 def _named(public: str) -> ReRating:
-    row = ReRating.objects.select_related("customer").filter(id=parse_public_id(PREFIX, public)).first()
+    rows = ReRating.objects.select_related("customer", "plan_version__plan", "plan_version__corrects")
+    row = rows.filter(id=parse_public_id(PREFIX, public)).first()
     if row is None:
         raise NotFound("There is no such re-rating.")
     return row

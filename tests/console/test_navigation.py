@@ -11,6 +11,7 @@ from customers.models import User
 ACTS = {
     "add_on",
     "cancel_move",
+    "carry_correction",
     "decide",
     "end_add_on",
     "finalize",

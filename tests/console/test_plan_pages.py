@@ -294,3 +294,26 @@ def test_prices_stay_exact(operator: Client) -> None:
             "unit_price"
         ]
     ) == Decimal(tiny)
+
+
+class TestCorrections:
+    def test_a_version_sold_by_mistake_is_put_right_and_carried(
+        self, operator: Client, acme: Company
+    ) -> None:
+        assert "put it right" in operator.get("/console/plans/pro/versions/1").content.decode()
+        path = f"{NEW}?corrects=1"
+        page = operator.get(path).content.decode()
+        fields = {name: html.unescape(text) for name, text in fields_of(page).items()}
+        answer = operator.post(path, fields | {"do": "save", "fee": "39"})
+        assert answer.status_code == 422 and 'id="in-note-wrong"' in answer.content.decode()
+        operator.post(path, fields | {"do": "save", "fee": "39", "note": "The fee was 10 too high"})
+        assert version_of("pro", 2).corrects == version_of("pro", 1)
+        operator.post("/console/plans/pro/versions/2/publish")
+        page = operator.get("/console/plans/pro/versions/2").content.decode()
+        assert "Puts version 1 right" in page and "Carry it to those who had version 1" in page
+        page = operator.post("/console/plans/pro/versions/2/carry", follow=True).content.decode()
+        assert "The fee was 10 too high" in page and "to those who had version 1" in page
+
+    def test_what_corrects_nothing_is_not_carried(self, operator: Client) -> None:
+        page = operator.post("/console/plans/pro/versions/1/carry", follow=True).content.decode()
+        assert "Not looked at" in page

@@ -176,3 +176,38 @@ class TestOwnPrices:
 
     def test_a_model_without_prices_is_not_there(self, operator: Client) -> None:
         assert operator.get("/console/prices/own?provider=x&model=y").status_code == 404
+
+
+class TestWhatIsSaidAfterwards:
+    @pytest.fixture
+    def applied(self, operator: Client, dry_run: ReRating) -> None:
+        customer = f"/console/customers/{dry_run.customer_id}"
+        for path in (customer, "/console/"):
+            assert "Corrected " not in operator.get(path).content.decode()
+        operator.post(f"{path_of(dry_run)}/apply")
+        run_due(present())
+
+    def test_overview_and_customer_say_that_their_figures_were_corrected(
+        self, operator: Client, applied: None, acme: Company, globex: Company
+    ) -> None:
+        for path in ("/console/", f"/console/customers/{acme.customer.id}"):
+            page = operator.get(path).content.decode()
+            assert "<strong>Corrected " in page and "the provider cut its price" in page
+        assert "Corrected " not in operator.get(f"/console/customers/{globex.customer.id}").content.decode()
+
+    def test_an_invoice_that_was_sent_says_what_goes_on_the_next_one(
+        self, operator: Client, dry_run: ReRating, acme: Company
+    ) -> None:
+        path = f"/console/invoices/{acme.customer.id}/{public_id('inv', acme.invoice.id)}"
+        assert "after it was sent" not in operator.get(path).content.decode()
+        step = dry_run.steps.get()
+        assert step.found is not None
+        step.applied, step.state, step.applied_at = dict(step.found), "applied", present()
+        for period in step.applied["periods"]:
+            if period["invoice"] == acme.invoice.number:
+                period["subtotal_after_minor"] = period["subtotal_before_minor"] - 314
+        step.save()
+        page = operator.get(path).content.decode()
+        assert (
+            "after it was sent" in page and "\N{MINUS SIGN}$3.14 before tax goes on the next invoice" in page
+        )
