@@ -10,6 +10,10 @@ from customers.models import User
 
 ACTS = {
     "add_on",
+    "backfill_close",
+    "backfill_discard",
+    "backfill_rejected",
+    "backfill_revert",
     "cancel_move",
     "carry_correction",
     "decide",
