@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 
 from billing.credits import NewGrant, grant_credits, move_rollover
 from billing.models import CreditGrant, Subscription
-from core.periods import Period
+from core.money import prorate, to_stored
+from core.periods import Period, Share
 from pricing.plan_terms import PlanGrant, PlanTerms
 
 
@@ -15,7 +17,7 @@ def grant_plan_credits(subscription: Subscription, terms: PlanTerms, *, now: dat
     The caller holds the customer's lock.
     """
     customer_id = subscription.customer_id
-    prefix = _prefix(subscription, subscription.period_n)
+    prefix = period_prefix(subscription, subscription.period_n)
     if CreditGrant.objects.filter(customer_id=customer_id, key__startswith=prefix).exists():
         return []
     given = []
@@ -33,17 +35,28 @@ def grant_plan_credits(subscription: Subscription, terms: PlanTerms, *, now: dat
         given += [rolled] if rolled is not None else []
     period = Period(subscription.period_start, subscription.period_end)
     for index, granted in enumerate(terms.credit_grants):
-        new = _new_grant(subscription, period, terms, granted, key=f"{prefix}{index}")
+        new = new_plan_grant(subscription, period, terms, granted, key=f"{prefix}{index}")
         given.append(grant_credits(customer_id, new, now=now))
     return given
 
 
-def _new_grant(
-    subscription: Subscription, period: Period, terms: PlanTerms, granted: PlanGrant, *, key: str
+def new_plan_grant(
+    subscription: Subscription,
+    period: Period,
+    terms: PlanTerms,
+    granted: PlanGrant,
+    *,
+    key: str,
+    share: Share | None = None,
 ) -> NewGrant:
+    """What the plan grants for the period, or for its ``share`` of it."""
+
+    def part(credits: Decimal) -> Decimal:
+        return credits if share is None else to_stored(prorate(credits, share))
+
     return NewGrant(
         key=key,
-        amount=granted.amount,
+        amount=part(granted.amount),
         starts_at=period.start,
         expires_at=period.end if granted.expires == "period_end" else None,
         name=f"{terms.name} credits",
@@ -52,7 +65,7 @@ def _new_grant(
         currency=terms.currency,
         priority=granted.priority,
         subscription_id=subscription.id,
-        rollover=granted.rollover,
+        rollover=part(granted.rollover),
     )
 
 
@@ -65,23 +78,23 @@ def correct_plan_credits(
     lock, and has the draws made anew: until then what the wrong grant covered stands. One that a person took back stays
     taken back, and what has carried over stays carried over.
     """
-    given = _given(subscription, n)
+    given = given_credits(subscription, n)
     changed = False
     for index in range(max([*(one + 1 for one in given), len(terms.credit_grants)])):
         due = (
-            _new_grant(
+            new_plan_grant(
                 subscription,
                 period,
                 terms,
                 terms.credit_grants[index],
-                key=f"{_prefix(subscription, n)}{index}",
+                key=f"{period_prefix(subscription, n)}{index}",
             )
             if index < len(terms.credit_grants)
             else None
         )
         grant = given.get(index)
         if grant is not None and (
-            grant.voided_at is not None or _is_as(grant, due, n == subscription.period_n)
+            grant.voided_at is not None or is_as_granted(grant, due, n == subscription.period_n)
         ):
             continue
         changed = True
@@ -95,9 +108,9 @@ def correct_plan_credits(
     return changed
 
 
-def _given(subscription: Subscription, n: int) -> dict[int, CreditGrant]:
+def given_credits(subscription: Subscription, n: int, prefix: str | None = None) -> dict[int, CreditGrant]:
     """By its place in the plan, the grant that the period brought; where it was corrected, the last one."""
-    prefix = _prefix(subscription, n)
+    prefix = prefix or period_prefix(subscription, n)
     grants = CreditGrant.objects.filter(customer_id=subscription.customer_id, key__startswith=prefix)
     given: dict[int, CreditGrant] = {}
     for grant in grants.order_by("id"):
@@ -107,11 +120,11 @@ def _given(subscription: Subscription, n: int) -> dict[int, CreditGrant]:
     return given
 
 
-def _is_as(grant: CreditGrant, due: NewGrant | None, is_open: bool) -> bool:
+def is_as_granted(grant: CreditGrant, due: NewGrant | None, is_open: bool) -> bool:
     """Whether the grant is what it should be; what may carry over matters only while its period is open."""
     names = ("amount", "expires_at", "category", "cost_basis", "priority", *(["rollover"] if is_open else []))
     return due is not None and all(getattr(grant, name) == getattr(due, name) for name in names)
 
 
-def _prefix(subscription: Subscription, n: int) -> str:
+def period_prefix(subscription: Subscription, n: int) -> str:
     return f"plan:{subscription.id.hex}:{n}:"

@@ -14,6 +14,7 @@ from billing.burning import CreditBurner
 from billing.ledger import lock_customer
 from billing.margins import days_are_stale
 from billing.models import CreditDraw, CreditGrant, Subscription
+from billing.move_credits import share_credits_at
 from billing.rating import BATCH_EVENTS, RatingBatch, call_dimensions
 from billing.retention import refuse_before_kept
 from billing.reversals import CountedReversals
@@ -85,9 +86,13 @@ def start_and_count(new: NewSubscription, *, now: datetime) -> Subscription:
 def change_and_recount(
     subscription: Subscription, version: PlanVersion, *, at: datetime, now: datetime
 ) -> None:
-    """Change the plan; usage of the open period that was rated under the old one from ``at`` on moves to the new one."""
+    """Change the plan; usage of the open period that was rated under the old one from ``at`` on moves to the new one.
+
+    Credits follow: see ``billing.move_credits``.
+    """
     with _recounted(subscription, at, now):
         change_plan(subscription, version, at=at, now=now)
+    share_credits_at(subscription, at, now=now)
 
 
 @exact

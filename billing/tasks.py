@@ -14,6 +14,7 @@ from billing.invoices import finalize_invoice
 from billing.ledger import lock_customer
 from billing.margins import DAYS_DUE, refresh_days
 from billing.models import Subscription
+from billing.move_credits import CREDITS_MOVE, share_credits
 from billing.plan_moves import MOVE_DUE, step_is_due
 from billing.rating import customers_behind, rate_pending
 from billing.repricing import customers_unpriced, price_again
@@ -83,6 +84,18 @@ def subscription_started(work: Work, now: datetime) -> datetime | None:
     return None
 
 
+def credits_move(work: Work, now: datetime) -> datetime | None:
+    """A change of plan takes effect within a period: each plan's credits are for its own days."""
+    rate_pending(work.customer_id, now=now)
+    with transaction.atomic():
+        lock_customer(work.customer_id)
+        subscription = Subscription.objects.select_related("customer").get(
+            customer_id=work.customer_id, id=UUID(work.key)
+        )
+        share_credits(subscription, now=now)
+    return None
+
+
 def correction_is_due(work: Work, now: datetime) -> datetime | None:
     """Events came after the last invoice of a subscription that has ended: they get one of their own."""
     rate_pending(work.customer_id, now=now)
@@ -142,6 +155,7 @@ def events_may_go(work: Work, now: datetime) -> datetime | None:
 HANDLERS: dict[str, Handler] = {
     STARTS: subscription_started,
     PERIOD_ENDS: period_ended,
+    CREDITS_MOVE: credits_move,
     DAYS_DUE: days_are_due,
     FINALIZE_DUE: draft_is_due,
     CORRECTION_DUE: correction_is_due,
