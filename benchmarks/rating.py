@@ -19,7 +19,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def _customer(key: str, charges: list[dict[str, object]], **terms: object) -> int:
-    from billing.subscriptions import NewSubscription, start_subscription
+    from billing.recounting import start_and_count
+    from billing.subscriptions import NewSubscription
     from customers.customers import create_customer
     from pricing.plan_terms import read_terms
     from pricing.plans import create_plan, publish_version
@@ -27,7 +28,7 @@ def _customer(key: str, charges: list[dict[str, object]], **terms: object) -> in
     customer = create_customer(key=key, name=key, now=START)
     body = {"key": key, "name": key, "fee": "0", "charges": charges, **terms}
     version = publish_version(create_plan(read_terms(body), now=START), now=START)
-    start_subscription(NewSubscription(customer, version, key=key, starts_at=START), now=START)
+    start_and_count(NewSubscription(customer, version, key=key, starts_at=START), now=START)
     return customer.id
 
 

@@ -20,10 +20,10 @@ from billing.retention import refuse_before_kept
 from billing.reversals import CountedReversals
 from billing.subscriptions import (
     NewSubscription,
-    cancel_subscription,
-    change_plan,
+    cancel_uncounted,
+    change_uncounted,
     segment_ids,
-    start_subscription,
+    start_uncounted,
     undo_planned_change,
 )
 from core.money import ZERO, exact
@@ -69,7 +69,7 @@ def start_and_count(new: NewSubscription, *, now: datetime) -> Subscription:
     """
     position = lock_customer(new.customer.id)
     refuse_before_kept(new.customer.id, new.starts_at, "starts_at")
-    subscription = start_subscription(new, now=now)
+    subscription = start_uncounted(new, now=now)
     batch = RatingBatch(new.customer, now)
     for event in _events(new.customer.id, position.rated_seq, since=subscription.starts_at):
         batch.open_period_of(event.occurred_at)
@@ -91,7 +91,7 @@ def change_and_recount(
     Credits follow: see ``billing.move_credits``.
     """
     with _recounted(subscription, at, now):
-        change_plan(subscription, version, at=at, now=now)
+        change_uncounted(subscription, version, at=at, now=now)
     share_credits_at(subscription, at, now=now)
 
 
@@ -100,7 +100,7 @@ def change_and_recount(
 def cancel_and_recount(subscription: Subscription, *, at: datetime, now: datetime) -> None:
     """End the subscription; usage of the open period that was rated from ``at`` on counts for it no more."""
     with _recounted(subscription, at, now):
-        cancel_subscription(subscription, at=at, now=now)
+        cancel_uncounted(subscription, at=at, now=now)
 
 
 @exact

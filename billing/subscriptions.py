@@ -56,8 +56,8 @@ def plan_version_to_sell(plan_key: str, number: int | None = None) -> PlanVersio
 
 
 @transaction.atomic
-def start_subscription(new: NewSubscription, *, now: datetime) -> Subscription:
-    """Start a subscription and open its first period.
+def start_uncounted(new: NewSubscription, *, now: datetime) -> Subscription:
+    """Start a subscription and open its first period, without looking at usage: ``billing.recounting`` starts one for good.
 
     The first period starts at local midnight of the start's day (the first day counts), or within the period of the
     ``anchor`` that holds it. Raises ``Conflict`` when the customer already has a subscription with this key, and
@@ -110,8 +110,12 @@ def start_subscription(new: NewSubscription, *, now: datetime) -> Subscription:
 
 
 @transaction.atomic
-def change_plan(subscription: Subscription, version: PlanVersion, *, at: datetime, now: datetime) -> None:
-    """Put the subscription on another plan version from ``at`` on: usage by the instant, the fee by the plan's proration.
+def change_uncounted(
+    subscription: Subscription, version: PlanVersion, *, at: datetime, now: datetime
+) -> None:
+    """The stretches alone: ``billing.recounting`` changes a plan for good.
+
+    Put the subscription on another plan version from ``at`` on: usage by the instant, the fee by the plan's proration.
 
     A change planned earlier for a later time is replaced. Raises ``Conflict`` when ``at`` lies in a period that is
     already closed or after the subscription's end, and ``Invalid`` when interval or currency differ.
@@ -191,8 +195,10 @@ def _add_stretches(subscription: Subscription, version: PlanVersion, at: datetim
 
 
 @transaction.atomic
-def cancel_subscription(subscription: Subscription, *, at: datetime, now: datetime) -> None:
-    """End the subscription at ``at``; its last period ends then and is invoiced as any other."""
+def cancel_uncounted(subscription: Subscription, *, at: datetime, now: datetime) -> None:
+    """The stretches alone: ``billing.recounting`` ends one for good.
+
+    End the subscription at ``at``; its last period ends then and is invoiced as any other."""
     lock_customer(subscription.customer_id)
     subscription.refresh_from_db()
     if subscription.closed_at is not None:

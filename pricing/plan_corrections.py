@@ -63,6 +63,11 @@ def version_to_correct(plan: Plan, terms: PlanTerms, correction: Correction, *, 
             "It lies ahead: a correction is of the past. Publish a new version, and move subscribers to it."
         )
         raise Invalid.one("effective_at", "future", detail)
+    _refuse_unlike(wrong, terms)
+    return wrong
+
+
+def _refuse_unlike(wrong: PlanVersion, terms: PlanTerms) -> None:
     errors = tuple(
         FieldError(name, "fixed", f"A correction keeps the {name} of version {wrong.number}.")
         for name in KEPT
@@ -70,7 +75,6 @@ def version_to_correct(plan: Plan, terms: PlanTerms, correction: Correction, *, 
     )
     if errors:
         raise Invalid(errors[0].detail, errors)
-    return wrong
 
 
 def _refuse_corrected(wrong: PlanVersion) -> None:
@@ -86,7 +90,10 @@ def standing_correction(version: PlanVersion) -> PlanVersion | None:
 
 
 def retire_what_it_corrects(version: PlanVersion, *, now: datetime) -> None:
-    """Sell the wrong version no more, now that its correction is published. Raises ``Conflict`` if another came first."""
+    """Sell the wrong version no more, now that its correction is published.
+
+    Raises ``Conflict`` if another came first, and ``Invalid`` where the draft no longer keeps what it must.
+    """
     if version.corrects_id is None:
         return
     wrong = PlanVersion.objects.select_for_update().get(pk=version.corrects_id)
@@ -95,6 +102,7 @@ def retire_what_it_corrects(version: PlanVersion, *, now: datetime) -> None:
         raise Conflict(
             f"Version {wrong.number} has been corrected by version {newer.number} since; correct that one."
         )
+    _refuse_unlike(wrong, PlanTerms.of(version))
     if wrong.status == Status.PUBLISHED:
         wrong.status, wrong.retired_at = Status.RETIRED, now
         wrong.save(update_fields=["status", "retired_at"])

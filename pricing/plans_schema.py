@@ -144,7 +144,9 @@ class NewVersionSchema(serializers.Serializer[Any]):
     burn_table = serializers.CharField(required=False, allow_null=True)
     commitment = CommitmentSchema(required=False, allow_null=True)
     discount_percent = DecimalText(required=False, allow_null=True)
-    cap = DecimalText(required=False, allow_null=True)
+    cap = DecimalText(
+        required=False, allow_null=True, help_text="the margin floor never lifts a period beyond it"
+    )
     trial_days = serializers.IntegerField(required=False, min_value=0, max_value=limits.TRIAL_DAYS_MAX)
     margin_floor = FloorSchema(required=False, allow_null=True)
 

@@ -181,3 +181,13 @@ def test_the_lock_file_names_public_registries_alone() -> None:
     hosts = set(re.findall(r"https?://([^/\"]+)", (ROOT / "uv.lock").read_text()))
     assert hosts == {"pypi.org", "files.pythonhosted.org"}
     assert "://" not in (ROOT / "package-lock.json").read_text()
+
+
+def test_subscriptions_move_only_with_their_usage_counted() -> None:
+    verb = re.compile(r"\b(?:start|change|cancel)_uncounted\b")
+    users = [
+        name
+        for name in tracked_files()
+        if name.endswith(".py") and name != "tests/test_tidy.py" and verb.search((ROOT / name).read_text())
+    ]
+    assert users == ["billing/recounting.py", "billing/subscriptions.py"]

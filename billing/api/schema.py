@@ -27,7 +27,9 @@ class OverridesSchema(serializers.Serializer[Any]):
     """The subscription's own terms, in place of the plan's."""
 
     discount_percent = DecimalText(required=False, allow_null=True)
-    cap = DecimalText(required=False, allow_null=True)
+    cap = DecimalText(
+        required=False, allow_null=True, help_text="the margin floor never lifts a period beyond it"
+    )
     commitment = CommitmentSchema(required=False, allow_null=True)
     margin_floor = FloorSchema(required=False, allow_null=True)
 

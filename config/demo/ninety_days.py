@@ -16,7 +16,8 @@ from billing.invoices import STRIPE_SYNC, record_payment
 from billing.margins import DAYS_DUE, REFRESH_AFTER
 from billing.models import Invoice
 from billing.rating import customers_behind, rate_pending
-from billing.subscriptions import NewSubscription, plan_version_to_sell, start_subscription
+from billing.recounting import start_and_count
+from billing.subscriptions import NewSubscription, plan_version_to_sell
 from billing.tasks import HANDLERS
 from config.demo.calls import Desk
 from config.demo.catalogue import open_shop
@@ -155,7 +156,7 @@ class Past:
             first = local_date(at, tenant.zone)
             anchor = first.replace(day=1) if tenant.calendar_months else None
             version = plan_version_to_sell(tenant.plan)
-            start_subscription(NewSubscription(customer, version, SUBSCRIPTION, at, anchor), now=at)
+            start_and_count(NewSubscription(customer, version, SUBSCRIPTION, at, anchor), now=at)
             end = self.now
             if tenant.key in LEAVES:
                 end = min(end, self.start + timedelta(days=LEAVES[tenant.key]))

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from billing.credits import NewGrant, grant_credits
 from billing.models import CreditGrant
-from billing.subscriptions import cancel_subscription, change_plan, plan_version_to_sell, subscription_by_key
+from billing.recounting import cancel_and_recount, change_and_recount
+from billing.subscriptions import plan_version_to_sell, subscription_by_key
 from config.demo.calls import OPUS, SONNET, Desk
 from config.demo.catalogue import SCALE, announce_cheaper_sonnet, raise_starter
 from config.demo.sign_ins import OPERATOR
@@ -82,11 +83,11 @@ def welcome(key: str, now: datetime, rng: random.Random) -> None:
 
 def move_to_scale(key: str, now: datetime, rng: random.Random) -> None:
     subscription = subscription_by_key(_customer(key).id, SUBSCRIPTION)
-    change_plan(subscription, plan_version_to_sell(SCALE), at=now, now=now)
+    change_and_recount(subscription, plan_version_to_sell(SCALE), at=now, now=now)
 
 
 def leave(key: str, now: datetime, rng: random.Random) -> None:
-    cancel_subscription(subscription_by_key(_customer(key).id, SUBSCRIPTION), at=now, now=now)
+    cancel_and_recount(subscription_by_key(_customer(key).id, SUBSCRIPTION), at=now, now=now)
 
 
 def cut_sonnet(now: datetime) -> None:

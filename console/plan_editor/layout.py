@@ -92,7 +92,7 @@ BASICS = (
 BOUNDS = (
     Input("commitment.amount", "Commitment a period", help="Billed up to it at least"),
     Input("discount_percent", "Discount on everything, %"),
-    Input("cap", "Cap a period", help="Never more than this"),
+    Input("cap", "Cap of the margin floor", help="The floor never lifts a period beyond this"),
     Input("margin_floor.rate", "Margin floor", help="0.40 for 40 %"),
     Input(
         "margin_floor.on_breach",

@@ -23,7 +23,7 @@ LABELS = {
     "commitment.amount": "Commitment",
     "commitment": "Commitment",
     "discount_percent": "Discount, %",
-    "cap": "Cap",
+    "cap": "Cap of the margin floor",
     "trial_days": "Trial, days",
     "margin_floor": "Margin floor",
     "margin_floor.rate": "Margin floor",

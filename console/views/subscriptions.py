@@ -34,7 +34,7 @@ PREFIX = "sub"
 WHEN = (("period_end", "with its next period"), ("now", "now"))
 OWN_TERMS = (
     Input("discount_percent", "Discount, %"),
-    Input("cap", "Cap a period"),
+    Input("cap", "Cap of the margin floor"),
     Input("commitment.amount", "Commitment a period"),
     Input("margin_floor.rate", "Margin floor", help="0.40 for 40 %"),
     Input(

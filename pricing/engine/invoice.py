@@ -75,8 +75,8 @@ class PeriodInput:
 
     ``commitment`` is the least spend of a whole period, scaled by ``commitment_share``. ``cost_total``
     is what the period's events cost us, ``credit_revenue`` the cost basis of the credits they burnt.
-    ``cap`` is the most that the customer agreed to pay for the period: the margin floor never bills
-    beyond it. ``tax_rate`` is a fraction.
+    ``cap`` bounds the margin floor alone: it never lifts the period beyond it. Use is bounded by the charges'
+    maximums. ``tax_rate`` is a fraction.
 
     Fees in advance put one period's fee on another period's document. ``spent_elsewhere`` is what counts toward the
     commitment without being a line here, less the lines here that belong to another period; ``billed_elsewhere`` is the

@@ -6,7 +6,8 @@ from typing import Any
 
 from billing.models import Subscription
 from billing.rating import rate_pending
-from billing.subscriptions import NewSubscription, start_subscription
+from billing.recounting import start_and_count
+from billing.subscriptions import NewSubscription
 from customers.customers import create_customer
 from customers.models import Customer
 from metering.events import NewEvent, store_events
@@ -36,7 +37,7 @@ def a_plan(charges: list[dict[str, Any]], **terms: Any) -> PlanVersion:
 
 def subscribe(customer: Customer, version: PlanVersion, at: datetime = START, **fields: Any) -> Subscription:
     new = NewSubscription(customer, version, key=fields.pop("key", "main"), starts_at=at, **fields)
-    return start_subscription(new, now=at)
+    return start_and_count(new, now=at)
 
 
 def call(event_id: str, at: datetime, customer: str = "acme", **fields: Any) -> NewEvent:

@@ -14,7 +14,7 @@ from billing.drafts import draft_invoice
 from billing.invoices import finalize_invoice
 from billing.models import Invoice, RatingPosition, Subscription, SubscriptionSegment
 from billing.rating import rate_pending
-from billing.subscriptions import change_plan
+from billing.recounting import change_and_recount
 from core.due_work import run_due
 from core.failpoints import FailpointReached, armed
 from core.problems import Conflict
@@ -218,7 +218,7 @@ def test_a_plan_change_while_the_period_closes_counts_wholly_or_not_at_all(linge
     def change() -> None:
         if lingers == "the closing":
             started.wait()
-        change_plan(subscription, dearer, at=datetime(2026, 1, 17, tzinfo=UTC), now=LATER)
+        change_and_recount(subscription, dearer, at=datetime(2026, 1, 17, tzinfo=UTC), now=LATER)
 
     def close() -> None:
         if lingers == "the change":
