@@ -43,13 +43,17 @@ class TablePage:
 
 @dataclass(frozen=True)
 class MarginCheck:
-    """What rates earn at a price of a credit, the lowest margins first and at most so many."""
+    """What rates earn at a price of a credit, the lowest margins first and at most so many.
+
+    ``unburnt`` is how many kinds a provider charges for and the rates leave out: they are counted, not listed.
+    """
 
     credit_price: Decimal
     floor: Decimal
     kinds: tuple[KindMargin, ...]
     count: int
     below: int
+    unburnt: int
 
     @property
     def rows(self) -> list[tuple[KindMargin, bool]]:
@@ -82,6 +86,8 @@ def margin_check(
     table: RateTable, credit_price: Decimal, floor: Decimal, now: datetime, model: str = ""
 ) -> MarginCheck:
     """Against the price book as it stands now."""
-    kinds = margins_of(table, credit_price=credit_price, at=now, model=model)
+    every = margins_of(table, credit_price=credit_price, at=now, model=model)
+    kinds = [kind for kind in every if kind.rate is not None]
     below = sum(1 for kind in kinds if kind.below(floor))
-    return MarginCheck(credit_price, floor, tuple(kinds[:SHOWN_MAX]), len(kinds), below)
+    unburnt = sum(1 for kind in every if kind.rate is None and kind.cost)
+    return MarginCheck(credit_price, floor, tuple(kinds[:SHOWN_MAX]), len(kinds), below, unburnt)

@@ -39,6 +39,12 @@ CONSOLE = (
     "/console/unmatched",
     "/console/try",
     "/console/work",
+    "/console/re-ratings",
+    "/console/re-ratings/new",
+    "/console/new-plan",
+    "/console/plan-moves",
+    "/console/burn-tables",
+    "/console/add-ons",
 )
 PORTAL = (
     "/portal/",
@@ -97,6 +103,14 @@ def pages_of(company: Company) -> tuple[list[str], list[str]]:
     console = [
         f"/console/customers/{customer}",
         "/console/plans/pro",
+        "/console/plans/pro/versions/1",
+        "/console/plans/pro/versions/1/move",
+        "/console/plans/pro/versions/new",
+        "/console/burn-tables/standard?credit_price=0.01",
+        "/console/burn-tables/standard/versions/new",
+        "/console/prices/own?provider=openai&model=gpt-5",
+        f"/console/customers/{customer}/credits",
+        f"/console/customers/{customer}/subscriptions/new",
         f"/console/invoices/{customer}/{invoice}",
         f"/console/invoices/{customer}/{invoice}/lines/1",
         f"/console/events/{customer}/{seq}",

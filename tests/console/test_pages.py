@@ -34,6 +34,17 @@ PATHS = (
     "/console/refused",
     "/console/unmatched",
     "/console/try",
+    "/console/re-ratings",
+    "/console/re-ratings/new",
+    "/console/new-plan",
+    "/console/plans/pro/versions/1",
+    "/console/plans/pro/versions/new",
+    "/console/plans/pro/versions/1/move",
+    "/console/plan-moves",
+    "/console/add-ons",
+    "/console/burn-tables",
+    "/console/burn-tables/standard",
+    "/console/burn-tables/standard/versions/new",
 )
 
 
