@@ -47,6 +47,9 @@ SECTIONS = (
             Page("Unmatched", "unmatched", ("unmatched_key",)),
             Page("Try", "try_events"),
             Page("Backfills", "backfills", ("backfill", "new_backfill")),
+            Page("Explore", "explore"),
+            Page("Runs", "runs", ("run",)),
+            Page("Value", "value", ("new_value_event",)),
         ),
     ),
     Section(

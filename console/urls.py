@@ -6,6 +6,7 @@ from console.views import (
     burn_tables,
     customers,
     events,
+    explore,
     grants,
     invoices,
     overview,
@@ -17,9 +18,11 @@ from console.views import (
     prices,
     re_ratings,
     refused,
+    runs,
     subscriptions,
     trying,
     unmatched,
+    value,
 )
 
 app_name = "console"
@@ -28,6 +31,12 @@ SUBSCRIPTION = "console/customers/<int:customer_id>/subscriptions/<str:public>"
 
 urlpatterns = [
     path("console/", overview.overview, name="overview"),
+    path("console/explore", explore.explore, name="explore"),
+    path("console/runs", runs.runs, name="runs"),
+    path("console/runs/<int:customer_id>/<path:run_id>", runs.run, name="run"),
+    path("console/value", value.value, name="value"),
+    path("console/value/new", value.new_value_event, name="new_value_event"),
+    path("console/value/<str:key>/archive", value.archive, name="archive_value_event"),
     path("console/work", overview.work, name="work"),
     path("console/customers", customers.customers, name="customers"),
     path("console/customers/<int:customer_id>", customers.customer, name="customer"),

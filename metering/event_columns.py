@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.texts import UNSTORABLE
 from metering.event_paths import BUCKET_SUMS, NUMBERS, PROPERTIES, TEXTS, USAGE, PathError
 from metering.formats.usage import BUCKETS, is_bucket
 
@@ -57,7 +58,7 @@ def whole_path(name: str) -> str:
     name = SHORT.get(name, name)
     if name in PATHS or name in TEXTS or name in TIMES:
         return name
-    if name.startswith(PROPERTIES) and len(name) > len(PROPERTIES):
+    if name.startswith(PROPERTIES) and len(name) > len(PROPERTIES) and not UNSTORABLE.search(name):
         return name
     number = name in NUMBERS or name in BUCKETS or name.startswith(USAGE)
     if not number and _PROPERTY_NAME.fullmatch(name):

@@ -15,7 +15,7 @@ from billing.attribution.measures import (
     sums_of,
 )
 from billing.attribution.span import Span, read_span
-from core import limits, strict_json
+from core import limits, strict_json, texts
 from core.fields import Fields
 from core.problems import Problem
 from customers.models import Customer
@@ -157,7 +157,8 @@ def _text(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    return value if isinstance(value, str) and len(value) <= limits.ID_CHARACTERS_MAX else None
+    fits = isinstance(value, str) and len(value) <= limits.ID_CHARACTERS_MAX
+    return value if fits and not texts.UNSTORABLE.search(value) else None
 
 
 def _measures(query: Fields, for_operator: bool) -> tuple[Measure, ...]:

@@ -53,7 +53,7 @@ class Node:
     @property
     def indent(self) -> int:
         """Its depth as far as a page can show it."""
-        return min(self.depth, 12)
+        return min(self.depth, 6)
 
 
 @dataclass(frozen=True)

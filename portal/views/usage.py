@@ -12,8 +12,9 @@ from django.urls import reverse
 
 from core.money import CONTEXT, ZERO
 from core.pages import charts
+from core.pages.explorer import explorer_data
 from core.pages.figures import axis_money, compact, money_text
-from core.pages.hues import OTHER, Hue, hues_of
+from core.pages.hues import Hue, hues_of
 from core.pages.spreadsheet import csv_response
 from core.pages.tables import Chip, address, chips_for, day_of, wants_csv
 from core.pages.times import day, local_day, short_day
@@ -89,7 +90,7 @@ def usage(request: HttpRequest, visit: Visit) -> HttpResponseBase:
         "by_label": DIMENSIONS[by],
         "unit": unit,
         "chart": chart,
-        "explorer": explorer_data(chart, slices, window, unit, visit.customer.currency),
+        "explorer": chart_data(chart, slices, window, unit, visit.customer.currency),
         "rows": name_rows(request, by, unit, totals, earlier),
         "total": total,
         "before": sum(earlier.values(), Used()),
@@ -180,27 +181,19 @@ def unit_chips(request: HttpRequest, current: str) -> list[Chip]:
     return [Chip(label, address(request, {"unit": unit}), unit == current) for unit, label in UNITS.items()]
 
 
-def explorer_data(
+def chart_data(
     chart: charts.BarChart, slices: Sequence[Slice], window: Window, unit: str, currency: str
 ) -> dict[str, object]:
-    """What the interactive chart draws: the same numbers as the still one, as plain text."""
-    kept = {series.name for series in chart.series}
+    """The same numbers as the still chart's, for the interactive one."""
     by_name: dict[str, dict[date, Decimal]] = {}
     for item in slices:
-        sums = by_name.setdefault(item.name if item.name in kept else OTHER, {})
+        sums = by_name.setdefault(item.name, {})
         step = window.step_of(item.day)
         sums[step] = sums.get(step, ZERO) + item.used.of(unit)
-    return {
-        "days": [step.isoformat() for step in window.steps],
-        "series": [
-            {
-                "name": series.name,
-                "hue": series.hue.number or 0,
-                "tone": series.hue.tone,
-                "values": [str(by_name.get(series.name, {}).get(step, 0)) for step in window.steps],
-            }
-            for series in chart.series
-        ],
-        "title": chart.title,
-        "currency": currency if unit == "money" else "",
-    }
+    return explorer_data(
+        chart,
+        window.steps,
+        by_name,
+        currency=currency if unit == "money" else "",
+        href=f"{reverse('portal:calls')}?day=",
+    )

@@ -50,7 +50,7 @@
     canvas.hidden = false;
     place.querySelector("[data-explorer-still] figure").hidden = true;
     chart = echarts.init(canvas, null, { renderer: "svg" });
-    chart.on("click", (point) => { location.href = `/portal/calls?day=${data.days[point.dataIndex]}`; });
+    chart.on("click", (point) => { if (data.href) location.href = data.href + data.days[point.dataIndex]; });
     draw();
   };
 

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.test import Client
 
 from customers.portal_links import create_portal_link
+from metering.customer_lookup import forget_customers
 from tests.conftest import forget_what_is_remembered
 from tests.portal.world import Company, a_company, terms
 
@@ -19,6 +20,7 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[Compa
         whole = transaction.atomic()
         whole._from_testcase = True  # type: ignore[attr-defined]
         with whole:
+            forget_customers()  # ids of another module's customers of these names
             version, now = terms(), datetime.now(UTC)
             yield a_company(version, "acme", now=now), a_company(version, "globex", now=now, drafts=True)
             transaction.set_rollback(True)

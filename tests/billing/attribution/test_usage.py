@@ -19,6 +19,7 @@ from billing.models import CreditDraw
 from core.fields import Fields
 from core.http.pagination import PageRequest
 from customers.models import Customer
+from metering.customer_lookup import forget_customers
 from metering.event_columns import whole_path
 from metering.event_paths import PathError, as_text
 from metering.events import store_events
@@ -38,6 +39,7 @@ def made_once(django_db_setup: None, django_db_blocker: Any) -> Iterator[list[Cu
         whole._from_testcase = True  # type: ignore[attr-defined]
         with whole:
             book_changed()
+            forget_customers()
             yield a_world()
             transaction.set_rollback(True)
 
