@@ -89,6 +89,10 @@ RESOLVED_SHARE = 0.06  # of support calls, those that settle a ticket
 RUN_GOES_ON = 0.88
 SESSION_GOES_ON = 0.75
 RETRIED_SHARE = 0.6
+STARTED_BY_ANOTHER = 0.35  # of runs, those that the run before handed a part of its work to
+RUN_DEPTH_MAX = 4
+STAGES = ("plan", "edit", "test", "review")
+REOPENED_SHARE = 0.07  # of settled tickets
 
 
 @dataclass
@@ -97,9 +101,21 @@ class Run:
 
     id: str
     task: str
+    parent: str = ""
+    depth: int = 0
     step: int = 0
     attempt: int = 1
     failed: bool = False
+
+    @property
+    def place(self) -> dict[str, int | str]:
+        """What each of its events says of it."""
+        link: dict[str, int | str] = {"parent": self.parent} if self.parent else {}
+        return {"step": self.step, "attempt": self.attempt, **link}
+
+    @property
+    def stage(self) -> str:
+        return STAGES[min(max(self.step - 1, 0) // 3, len(STAGES) - 1)]
 
 
 class Desk:
@@ -112,16 +128,24 @@ class Desk:
         self.weights = list(MIXES[tenant.uses].values())
         self.sessions: dict[str, str] = {}
         self.run: Run | None = None
+        # Apart from the rest, so that what is drawn here moves none of the other numbers.
+        self.afterwards = random.Random(f"{tenant.key} afterwards")
+        self.reopening: list[NewEvent] = []
 
     def calls(self, start: datetime, end: datetime, count: int) -> Iterator[NewEvent]:
         """About ``count`` calls and the tickets they settle, in order of time."""
         instants = arrivals(self.rng, start, end, count, self.tenant.zone, burstiness(self.rng))
         for at in instants:
+            while self.reopening and self.reopening[0].occurred_at <= at:
+                yield self.reopening.pop(0)
             feature = self.rng.choices(self.features, self.weights)[0]
             call = self.call(feature, at)
             yield call
             if feature == "support" and call.status == "ok" and self.rng.random() < RESOLVED_SHARE:
-                yield self._ticket(call)
+                ticket = self._ticket(call)
+                yield ticket
+                if self.afterwards.random() < REOPENED_SHARE:
+                    self._reopen(ticket)
 
     def call(self, name: str, at: datetime) -> NewEvent:
         """One call of a feature."""
@@ -132,7 +156,7 @@ class Desk:
         properties = {"feature": name, **self._person()}
         run = self._step(failed) if name == "agent" else None
         if run is not None:
-            properties["task"] = run.task
+            properties |= {"task": run.task, "stage": run.stage}
         else:
             properties["session"] = self._session(properties["user"])
         return NewEvent(
@@ -147,7 +171,7 @@ class Desk:
             status="error" if failed else "ok",
             latency_ms=int(300 + 14 * int(usage.get("output", 0)) + rng.expovariate(1 / 250)),
             run_id=run.id if run else "",
-            run={"step": run.step, "attempt": run.attempt} if run else None,
+            run=run.place if run else None,
             properties=properties,
         )
 
@@ -181,7 +205,14 @@ class Desk:
     def _step(self, failed: bool) -> Run:
         run = self.run
         if run is None or self.rng.random() > RUN_GOES_ON:
-            run = self.run = Run(f"run-{self.rng.getrandbits(40):010x}", self.rng.choice(TASKS))
+            started = Run(f"run-{self.rng.getrandbits(40):010x}", self.rng.choice(TASKS))
+            if (
+                run is not None
+                and run.depth < RUN_DEPTH_MAX
+                and self.afterwards.random() < STARTED_BY_ANOTHER
+            ):
+                started.parent, started.depth = run.id, run.depth + 1
+            run = self.run = started
         if run.failed and self.rng.random() < RETRIED_SHARE:
             run.attempt += 1
         else:
@@ -198,3 +229,15 @@ class Desk:
             occurred_at=call.occurred_at + timedelta(milliseconds=call.latency_ms or 0),
             properties={**call.properties, "channel": self.rng.choice(("mail", "chat", "phone"))},
         )
+
+    def _reopen(self, ticket: NewEvent) -> None:
+        """Some hours or days later the ticket is opened again."""
+        again = NewEvent(
+            id=f"{ticket.id}-reopened",
+            source=ticket.source,
+            customer=ticket.customer,
+            type="ticket.reopened",
+            occurred_at=ticket.occurred_at + timedelta(hours=self.afterwards.uniform(2, 90)),
+            properties={"reverses": ticket.id, "channel": ticket.properties["channel"]},
+        )
+        self.reopening = sorted([*self.reopening, again], key=lambda event: event.occurred_at)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from billing.attribution.value_events import create_value_event, read_value_event
 from metering.meters import create_meter, read_meter
 from pricing import burn_tables
 from pricing.plan_terms import read_terms
@@ -50,6 +51,17 @@ METERS: tuple[dict[str, Any], ...] = (
     },
 )
 
+# What customers of the help desk pay Larkspur AI for.
+TICKETS = {
+    "key": "tickets",
+    "name": "Tickets resolved",
+    "event_type": "ticket.resolved",
+    "links": ["session"],
+    "window_days": 7,
+    "reversed_by": "ticket.reopened",
+    "reversal_days": 14,
+}
+
 # Credits for a million tokens of each model: input, output. Cached input burns a tenth of input.
 CREDITS_PER_MILLION = {
     "claude-opus-4-5": (700, 3500),
@@ -66,6 +78,7 @@ def burn_rates(sonnet: Decimal = Decimal(1)) -> list[dict[str, Any]]:
     """The burn table's rates. ``sonnet`` is the share of its first rates that Sonnet burns."""
     rates: list[dict[str, Any]] = [
         {"id": "ticket", "match": {"type": "ticket.resolved"}, "credits": "0"},
+        {"id": "reopened", "match": {"type": "ticket.reopened"}, "credits": "0"},
         {"id": "other", "match": {"token_kind": "tokens"}, "credits": "700", "per": "1000000"},
     ]
     for model, (prompt, answer) in CREDITS_PER_MILLION.items():
@@ -215,6 +228,7 @@ def open_shop(now: datetime) -> None:
     """Make the meters, the burn table and the plans, each plan with one published version."""
     for meter in METERS:
         create_meter(read_meter(meter), now=now)
+    create_value_event(read_value_event(TICKETS), now=now)
     burn_tables.create_table(
         BURN_TABLE,
         "Larkspur credits",
