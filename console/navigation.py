@@ -49,7 +49,7 @@ SECTIONS = (
             Page("Backfills", "backfills", ("backfill", "new_backfill")),
             Page("Explore", "explore"),
             Page("Runs", "runs", ("run",)),
-            Page("Value", "value", ("new_value_event",)),
+            Page("Value", "value", ("new_value_event", "archive_value_event")),
         ),
     ),
     Section(

@@ -89,7 +89,7 @@ def _steps(question: UsageQuestion, step: str) -> tuple[date, ...]:
     """Every first day of a step that the span touches."""
     assert step in TIMES
     day, end = date.fromisoformat(question.span.first[:10]), date.fromisoformat(question.span.last[:10])
-    found = []
+    found: list[date] = []
     while day < end:
         start = (
             day

@@ -202,6 +202,30 @@ class TestSpans:
         ]
 
 
+def test_the_worked_example_of_the_docs_comes_out_as_written(acme: Customer) -> None:
+    def at(clock: str) -> float:
+        hour, minute = clock.split(":")
+        return int(hour) + int(minute) / 60
+
+    store_events(
+        [
+            work("a", at("9:00"), 10, run="r1"),
+            work("b", at("9:05"), 4, run="r1"),
+            resolved("T1", at("9:10"), run="r1"),
+            work("c", at("9:20"), 20, run="r2", session="s"),
+            resolved("T2", at("9:30"), session="s"),
+            work("d", at("9:40"), 30, run="r3"),
+        ],
+        now=START + timedelta(days=1),
+    )
+    store_events([reopened("back", at("15:00"), "T2")], now=START + timedelta(days=1))
+    told = report(tickets(window_days=7, reversal_days=14))
+    total = told.total
+    # In the docs a unit is a cent.
+    assert (total.outcomes, total.cost, total.reversed, total.reversed_cost) == (1, 14, 1, 20)
+    assert (total.unattributed, told.spent, total.all_in_each) == (30, 64, 64)
+
+
 def by_hand(rule: ValueEvent) -> dict[str, Fraction]:
     """The whole time's total, one call after another."""
     events = list(Event.objects.order_by("occurred_at", "seq"))
