@@ -13,8 +13,6 @@ from core.texts import UNSTORABLE
 from metering.event_paths import BUCKET_SUMS, NUMBERS, PROPERTIES, TEXTS, USAGE, PathError
 from metering.formats.usage import BUCKETS, is_bucket, is_token_bucket
 
-# An event that is left out of every sum: one that was taken back.
-STANDING = "true"
 TIMES = ("hour", "day", "week", "month")
 TOKEN_KIND = "token_kind"
 CUSTOMER = "customer"

@@ -9,7 +9,7 @@ from django.db import connection
 from billing.attribution.patience import bounded_reading
 from core import limits
 from customers.models import Customer
-from metering.event_columns import STANDING, Sql, joined, text_column
+from metering.event_columns import Sql, joined, text_column
 from metering.event_paths import PROPERTIES
 
 FIELDS = ("type", "provider", "model", "context", "status", "source")
@@ -58,7 +58,7 @@ def properties_in_use(customer: Customer | None, start: datetime, end: datetime)
 
 
 def _newest(customer: Customer | None, start: datetime, end: datetime) -> Sql:
-    where = [Sql("occurred_at >= %s AND occurred_at < %s", (start, end)), Sql(STANDING)]
+    where = [Sql("occurred_at >= %s AND occurred_at < %s", (start, end))]
     if customer is not None:
         where.append(Sql("customer_id = %s", (customer.id,)))
     # Of all customers the newest stored are asked for by number, which needs no sorting of a whole span.

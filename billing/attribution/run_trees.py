@@ -28,15 +28,15 @@ from core import limits
 from core.http.pagination import PageRequest, foreign_cursor
 from core.problems import NotFound
 from customers.models import Customer
-from metering.event_columns import ATTEMPT, STANDING, STEP, Sql, joined
+from metering.event_columns import ATTEMPT, STEP, Sql, joined
 
 # UNION, and not UNION ALL: a run that was found is not looked into again, so that no circle goes on.
-DESCENDANTS = f"""
+DESCENDANTS = """
     WITH RECURSIVE tree(run_id) AS (
         SELECT %s::varchar
         UNION
         SELECT e.run_id FROM tree t JOIN metering_event e
-            ON e.customer_id = %s AND e.run ? 'parent' AND e.run->>'parent' = t.run_id AND e.run_id <> '' AND {STANDING}
+            ON e.customer_id = %s AND e.run ? 'parent' AND e.run->>'parent' = t.run_id AND e.run_id <> ''
     ) SELECT run_id FROM tree LIMIT %s
 """
 
@@ -134,13 +134,13 @@ def run_steps(customer: Customer, run_id: str, page: PageRequest) -> tuple[list[
     statement = f"""
         WITH step AS (
             SELECT DISTINCT coalesce({STEP}, -1) AS number FROM metering_event e
-            WHERE e.customer_id = %s AND e.run_id = %s AND {STANDING} AND coalesce({STEP}, -1) > %s
+            WHERE e.customer_id = %s AND e.run_id = %s AND coalesce({STEP}, -1) > %s
             ORDER BY 1 LIMIT %s
         )
         SELECT coalesce({STEP}, -1) AS step, {ATTEMPT} AS attempt,
             (array_agg(e.status ORDER BY e.occurred_at, e.seq))[count(*)], min(e.occurred_at), sum(e.latency_ms), {ADDED}
         FROM metering_event e {DRAWN}
-        WHERE e.customer_id = %s AND e.run_id = %s AND {STANDING} AND coalesce({STEP}, -1) IN (SELECT number FROM step)
+        WHERE e.customer_id = %s AND e.run_id = %s AND coalesce({STEP}, -1) IN (SELECT number FROM step)
         GROUP BY 1, 2 ORDER BY 1, 2
     """
     values = [customer.id, run_id, after, page.limit + 1, *ADDED_VALUES, customer.id, run_id]

@@ -21,7 +21,7 @@ from core.money import exact
 from core.problems import Problem
 from core.times import parse_time, render_time
 from customers.models import Customer
-from metering.event_columns import ATTEMPT, STANDING, STEP, Sql, joined
+from metering.event_columns import ATTEMPT, STEP, Sql, joined
 
 FINISHED = "run.finished"
 OK, FAILED_RUN = "ok", "failed"
@@ -110,7 +110,7 @@ def told_runs(which: Sql) -> Sql:
         [
             Sql(f"SELECT {TOLD}, {ADDED} FROM metering_event e {DRAWN} WHERE", ADDED_VALUES),
             which,
-            Sql(f"AND {STANDING} GROUP BY e.customer_id, e.run_id"),
+            Sql("GROUP BY e.customer_id, e.run_id"),
         ],
         " ",
     )
@@ -130,7 +130,7 @@ def runs_page(asked: RunFilter, page: PageRequest) -> tuple[list[Run], tuple[str
             Sql("JOIN customers_customer c ON c.id = e.customer_id"),
             zones,
             Sql("WHERE"),
-            joined([within, Sql("e.run_id <> ''"), Sql(STANDING), *mine, *named], " AND "),
+            joined([within, Sql("e.run_id <> ''"), *mine, *named], " AND "),
         ],
         " ",
     )

@@ -12,7 +12,6 @@ from billing.attribution.measures import BUCKET_SUMS, KIND_SUMS, event_sum, sum_
 from billing.attribution.question import UsageQuestion
 from metering.event_columns import (
     CUSTOMER,
-    STANDING,
     TIMES,
     TOKEN_KIND,
     Condition,
@@ -104,7 +103,6 @@ def _event_rows(question: UsageQuestion, sum_of: Callable[[str], Sql], *, waitin
     where = joined(
         [
             span,
-            Sql(STANDING),
             *_of_customer(question, "e"),
             *_conditions(question.conditions, column),
         ],

@@ -24,7 +24,6 @@ from billing.reversals import REVERSES
 from core.money import CONTEXT, ZERO, exact
 from customers.models import Customer
 from metering.event_columns import (
-    STANDING,
     TIMES,
     Sql,
     condition_sql,
@@ -275,6 +274,4 @@ def _reversals(question: ValueQuestion, window: timedelta) -> Sql:
 
 def _wide(question: ValueQuestion, start: datetime, end: datetime) -> Sql:
     mine = [] if question.customer is None else [Sql("e.customer_id = %s", (question.customer.id,))]
-    return joined(
-        [Sql("e.occurred_at >= %s AND e.occurred_at < %s", (start, end)), Sql(STANDING), *mine], " AND "
-    )
+    return joined([Sql("e.occurred_at >= %s AND e.occurred_at < %s", (start, end)), *mine], " AND ")
