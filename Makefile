@@ -29,8 +29,8 @@ check: .venv/dev.stamp ## Check format, lints, types, import contracts, and run 
 	$(PYTHON) manage.py makemigrations --check --dry-run
 	$(PYTEST) -q tests/pricing/engine tests/core tests/test_tidy.py -m "not slow and not browser and not faults"
 
-bench: .venv/run.stamp ## Measure the numbers that the design promises
-	$(PYTHON) -m benchmarks
+bench: .venv/run.stamp ## Measure the numbers that the design promises (only=ingest for one part)
+	$(PYTHON) -m benchmarks $(only)
 
 fmt: .venv/dev.stamp ## Format the code and fix what lints can fix
 	.venv/bin/ruff check --fix-only --quiet .

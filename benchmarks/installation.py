@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-READY_TIMEOUT_SECONDS = 30.0
+READY_TIMEOUT_SECONDS = 120.0
 READY_INTERVAL_SECONDS = 0.1
 
 
@@ -23,29 +23,41 @@ class Installation:
     host: str
     port: int
     api_key: str
+    web_pid: int
 
 
 @contextmanager
-def running_installation() -> Iterator[Installation]:
-    """Start all of it in an empty folder; Django is set up inside. Call it before anything imports the settings."""
+def running_installation(*, jobs: bool = False, web_workers: int = 2) -> Iterator[Installation]:
+    """Start all of it in an empty folder; Django is set up inside. Call it before anything imports the settings.
+
+    With ``jobs`` a worker runs as well, as it does in production.
+    """
     var = Path(tempfile.mkdtemp(prefix="burnline-bench-"))
     port = _free_port()
     os.environ |= {
         "BURNLINE_VAR": str(var),
         "BURNLINE_DEMO": "0",
         "BURNLINE_PORT": str(port),
-        "BURNLINE_LOG_LEVEL": "WARNING",
+        "BURNLINE_LOG_LEVEL": "ERROR",
+        "BURNLINE_WEB_WORKERS": str(web_workers),
         "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
     }
     with ExitStack() as ours:
         ours.callback(shutil.rmtree, var, ignore_errors=True)
         _start_servers(var, ours)
         api_key = _prepare()
-        web = subprocess.Popen(_web_command())
-        ours.callback(web.wait)
-        ours.callback(web.terminate)
+        web = _started(_web_command(), ours)
+        if jobs:
+            _started(_worker_command(), ours)
         _wait_until_listening("127.0.0.1", port, web)
-        yield Installation("127.0.0.1", port, api_key)
+        yield Installation("127.0.0.1", port, api_key, web.pid)
+
+
+def _started(command: list[str | Path], ours: ExitStack) -> "subprocess.Popen[bytes]":
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    ours.callback(process.wait)
+    ours.callback(process.terminate)
+    return process
 
 
 def _start_servers(var: Path, ours: ExitStack) -> None:
@@ -78,6 +90,12 @@ def _web_command() -> list[str | Path]:
     from config.web import web_command
 
     return web_command()
+
+
+def _worker_command() -> list[str | Path]:
+    from config.jobs import worker_command
+
+    return worker_command()
 
 
 def _wait_until_listening(host: str, port: int, web: "subprocess.Popen[bytes]") -> None:

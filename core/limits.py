@@ -5,6 +5,9 @@
 # A batch of 1,000 events of 5 kB. More in one request only makes retries dearer.
 BODY_BYTES_MAX = 5 * 1024 * 1024
 
+# How long a request waits until its body may be read. A body that has arrived is read in microseconds.
+BODY_WAITS_SECONDS_MAX = 5
+
 # Deeper than any shape we read (OTLP reaches 12), shallow enough that no walk of the tree can exhaust the
 # stack.
 JSON_DEPTH_MAX = 16

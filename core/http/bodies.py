@@ -1,15 +1,21 @@
 """The bytes of a request, unpacked, and never more of them than the limit."""
 
+import threading
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, cast
 
+from django.conf import settings
 from django.http import HttpRequest, UnreadablePostError
 
 from core import limits
-from core.problems import Malformed, Problem, TooLarge
+from core.problems import Malformed, Problem, TooLarge, Unavailable
 
 CHUNK_BYTES = 64 * 1024
+# Whoever sends slowly holds a thread until the last byte. A quarter of them is kept from bodies, so that pages and health
+# checks are answered whatever comes in.
+_readers = threading.BoundedSemaphore(max(1, settings.WEB_THREADS * 3 // 4))
 
 
 class UnsupportedEncoding(Problem):
@@ -21,10 +27,12 @@ class UnsupportedEncoding(Problem):
 def read_body(request: HttpRequest, *, most: int = limits.BODY_BYTES_MAX) -> bytes:
     """The whole body, of at most ``most`` bytes, with ``Content-Encoding: gzip`` or ``deflate`` undone.
 
-    Raises ``TooLarge`` as soon as either form passes the limit, ``Malformed`` for a packing that lies.
+    Raises ``TooLarge`` as soon as either form passes the limit, ``Malformed`` for a packing that lies, ``Unavailable``
+    while too many bodies are being received.
     """
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    packed = _read(request, most)
+    with _receiving():
+        packed = _read(request, most)
     if encoding in {"identity", ""}:
         return packed
     if encoding not in {"gzip", "x-gzip", "deflate"}:
@@ -32,6 +40,16 @@ def read_body(request: HttpRequest, *, most: int = limits.BODY_BYTES_MAX) -> byt
             f"Content-Encoding {encoding[:40]!r} is not read; send gzip, deflate, or nothing."
         )
     return _unpack(packed, encoding, most)
+
+
+@contextmanager
+def _receiving() -> Iterator[None]:
+    if not _readers.acquire(timeout=limits.BODY_WAITS_SECONDS_MAX):
+        raise Unavailable("Too many bodies are being received; send this one again shortly.")
+    try:
+        yield
+    finally:
+        _readers.release()
 
 
 def is_chunked(request: HttpRequest) -> bool:
@@ -59,7 +77,8 @@ def _read(request: HttpRequest, most: int) -> bytes:
 def read_pieces(request: HttpRequest, *, most: int) -> Iterator[bytes]:
     """The body as it comes, a piece at a time, packed or not as it was sent.
 
-    Raises ``TooLarge`` as soon as it passes the limit, ``Malformed`` where it ends too early.
+    Raises ``TooLarge`` as soon as it passes the limit, ``Malformed`` where it ends too early, ``Unavailable`` while too many
+    bodies are being received.
     """
     chunked = is_chunked(request)
     stream = cast(BinaryIO, request.META["wsgi.input"] if chunked else request)
@@ -69,7 +88,8 @@ def read_pieces(request: HttpRequest, *, most: int) -> Iterator[bytes]:
     read = 0
     while chunked or read < length:
         try:
-            piece = stream.read(CHUNK_BYTES)
+            with _receiving():
+                piece = stream.read(CHUNK_BYTES)
         except (UnreadablePostError, OSError):
             raise Malformed("The connection ended before the body did.") from None
         if not piece:
