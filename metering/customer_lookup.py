@@ -41,11 +41,17 @@ def customer_ids(keys: Iterable[str], *, subscriptions: bool = False) -> dict[st
         with connection.cursor() as cursor:
             cursor.execute("SELECT key, id FROM customers_customer WHERE key = ANY(%s)", [list(missing)])
             fresh = dict(cursor.fetchall())
-        if len(_known) + len(fresh) > limits.CUSTOMERS_REMEMBERED_MAX:
-            _known.clear()
-        _known.update(fresh)
+        _remember(fresh)
         found |= fresh
     return found
+
+
+def _remember(fresh: dict[str, int]) -> None:
+    if connection.in_atomic_block:
+        return  # a customer made in this transaction is gone again if it is rolled back
+    if len(_known) + len(fresh) > limits.CUSTOMERS_REMEMBERED_MAX:
+        _known.clear()
+    _known.update(fresh)
 
 
 def forget_customers() -> None:
