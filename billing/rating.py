@@ -291,6 +291,8 @@ class RatingBatch:
         known.add(gained)
         if aggregation == "max":
             known.quantity = max(quantity, gained.quantity)
+            if gained.latest_at is not None and known.latest_at is not None:
+                known.latest_at = max(known.latest_at, gained.latest_at)
         elif aggregation == "latest":
             newer = gained.latest_at is not None and known.latest_at is not None
             if newer and gained.latest_at >= known.latest_at:  # type: ignore[operator]
