@@ -33,6 +33,8 @@ from metering.usage import CALLS, BucketKey, Sums, add_to_buckets, count_new_val
 from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution, total
 
 BATCH_EVENTS = 5_000
+# Where several calls count as one, none of them has a price of its own.
+ONE_OF_MANY = ("unique", "max", "latest")
 
 
 def rate_pending(customer_id: int, *, now: datetime, limit: int | None = None) -> int:
@@ -257,7 +259,8 @@ class RatingBatch:
         if usage is None:
             return
         gained = Sums(1, usage.quantity, usage.amount, usage.cost, usage.lift, usage.credits, usage.covered)
-        calls.amount += usage.amount + usage.lift
+        if metered.aggregation not in ONE_OF_MANY:
+            calls.amount += usage.amount + usage.lift
         if metered.aggregation == "unique":
             period_start = self.closed.period_start(stretch.subscription, event.occurred_at)
             gained.quantity = ZERO

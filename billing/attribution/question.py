@@ -76,7 +76,7 @@ def read_question(
         span=span,
         group_by=group_by,
         conditions=query.parsed("filter", read_filter, (), code="filter", stand_in=()),
-        measures=_measures(query, for_operator),
+        measures=_measures(query, for_operator, by_kind=TOKEN_KIND in group_by),
         top=query.integer("top", None, least=1, most=limits.USAGE_TOP_MAX),
         asked_for=written,
     )
@@ -161,8 +161,9 @@ def _text(value: Any) -> str | None:
     return value if fits and not texts.UNSTORABLE.search(value) else None
 
 
-def _measures(query: Fields, for_operator: bool) -> tuple[Measure, ...]:
-    default = DEFAULT_FOR_OPERATORS if for_operator else DEFAULT_FOR_CUSTOMERS
+def _measures(query: Fields, for_operator: bool, *, by_kind: bool) -> tuple[Measure, ...]:
+    usual: tuple[str, ...] = DEFAULT_FOR_OPERATORS if for_operator else DEFAULT_FOR_CUSTOMERS
+    default = tuple(name for name in usual if name in KIND_SUMS) if by_kind else usual
     written = query.text("measure", most=limits.ADDRESS_CHARACTERS_MAX, default=",".join(default))
     names = list(dict.fromkeys(part.strip() for part in written.split(",")))
     try:

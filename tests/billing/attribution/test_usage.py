@@ -26,7 +26,7 @@ from metering.events import store_events
 from metering.models import Event
 from pricing.price_book import book_changed
 from tests.billing.attribution.by_hand import END, ODD, a_world, by_hand, measures, question, told
-from tests.billing.world import START, call
+from tests.billing.world import START, a_customer, a_meter, a_plan, call, subscribe, use
 
 pytestmark = pytest.mark.django_db
 
@@ -276,6 +276,23 @@ class TestPrices:
         revenue = answer.value(measure_named("revenue"))
         margin = answer.value(measure_named("margin"))
         assert revenue is not None and margin == revenue - answer.total["cost"]
+
+    def test_people_who_count_once_put_no_price_on_each_of_their_calls(self, db: None) -> None:
+        a_meter("people", "properties.user", aggregation="unique")
+        customer = a_customer("seats")
+        subscribe(
+            customer,
+            a_plan([{"key": "p", "meter": "people", "model": "per_unit", "unit_price": "4"}], key="seats"),
+        )
+        use(
+            customer,
+            *(
+                call(f"s{n}", START + timedelta(hours=n), customer="seats", properties={"user": "u"})
+                for n in range(5)
+            ),
+        )
+        answer = usage_answer(question(measures=measures("charges"), customer=customer))
+        assert answer.total["charges"] == 0
 
     def test_amounts_of_several_currencies_are_never_added(self, world: list[Customer]) -> None:
         Customer.objects.filter(key="beta").update(currency="EUR")

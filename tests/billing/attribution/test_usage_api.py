@@ -132,6 +132,16 @@ class TestAnswers:
         ]
         assert found["model"]["events"] == body["looked_at"] == 8 and body["complete"]
 
+    def test_token_kinds_need_no_measure_to_be_named(
+        self, operator_api: Any, acme: Customer, api_with_key: Callable[..., Any]
+    ) -> None:
+        for api, told in (
+            (operator_api, {"cost": "9", "tokens": "36"}),
+            (api_with_key(["read"], customer=acme), {"tokens": "36"}),
+        ):
+            body = body_of(api.get("/v1/usage", customer="acme", group_by="token_kind", **SPAN))
+            assert body["total"] == told and body["results"][0]["group"] == {"token_kind": "output"}
+
 
 class TestRefusals:
     @pytest.mark.parametrize(
