@@ -31,11 +31,14 @@ def withdrawn_receipt(row: WithdrawnEvent, *, for_operator: bool) -> dict[str, A
         (),
     )
     return receipt_json(receipt, for_operator=for_operator) | {
-        "withdrawn": {
-            "backfill": public_id(BACKFILL, row.backfill_id),
-            "at": render_time(row.withdrawn_at),
-        }
+        "withdrawn": _reason(row) | {"at": render_time(row.withdrawn_at)}
     }
+
+
+def _reason(row: WithdrawnEvent) -> dict[str, Any]:
+    if row.backfill_id is not None:
+        return {"backfill": public_id(BACKFILL, row.backfill_id)}
+    return {"replaced_by": {"id": row.replaced_by_id, "source": row.replaced_by_source}}
 
 
 def event_as_it_was(row: WithdrawnEvent) -> StoredEvent:

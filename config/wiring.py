@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from billing import richer_reports
 from billing import tasks as billing_tasks
 from billing.backfills.due import HANDLERS as BACKFILL_HANDLERS
 from billing.dry_run import dry_run_receipts
@@ -21,6 +22,7 @@ from metering.events import take_in_unmatched
 from metering.meters import counter_of, known_meter_keys
 from metering.new_event import NewEvent
 from metering.nudges import hand_over_nudge
+from metering.reported_calls import hand_over_replacing
 from pricing.plans import hand_over_meters
 from pricing.preview import hand_over_counting
 from pricing.price_book import cost_of_usage
@@ -50,7 +52,9 @@ def wire() -> None:
     hand_over_meters(known_meter_keys)
     hand_over_arrival(take_in_early_events)
     hand_over_counting(counter_of)
-    for handlers in (billing_tasks.HANDLERS, BACKFILL_HANDLERS, STRIPE_HANDLERS):
+    hand_over_replacing(richer_reports.make_due)
+    rooms = (billing_tasks.HANDLERS, BACKFILL_HANDLERS, richer_reports.HANDLERS, STRIPE_HANDLERS)
+    for handlers in rooms:
         for kind, handler in handlers.items():
             register(kind, handler)
 

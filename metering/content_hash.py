@@ -19,10 +19,8 @@ def content_hash(event: NewEvent) -> bytes:
 
     The order of names, ``1`` or ``1.0``, ``5`` or ``"5"``, and the offset a time is written with do not
     matter. Where the provider's own usage was sent, it counts and not our reading of it, so that a better
-    reading later is no conflict. An event with ``essentials`` is compared by them alone.
+    reading later is no conflict.
     """
-    if event.essentials is not None:
-        return blake2b(_encode(event.essentials), digest_size=HASH_BYTES).digest()
     return blake2b(
         _encode(
             (

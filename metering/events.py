@@ -1,7 +1,8 @@
 """Storing events: identity, order, durability.
 
 An event's identity is (customer, source, id) for as long as it is kept. Sent again, it is a duplicate; sent
-again with another content, it is refused and both hashes are kept. Once a time's events are removed, no other of
+again with another content, it is refused and both hashes are kept. A call that several programs report under
+ids of their own counts once. Once a time's events are removed, no other of
 that time is taken in: nobody could tell whether it was counted. A customer's events are numbered by
 ``seq`` in the order their transactions commit, because whoever stores holds the customer's stream until the
 commit.
@@ -20,6 +21,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 
 from core.failpoints import failpoint
 from customers.models import Customer
+from metering.comparison import Comparison
 from metering.content_hash import content_hash
 from metering.costing import hand_over_costing
 from metering.customer_lookup import (
@@ -27,11 +29,20 @@ from metering.customer_lookup import (
     customer_ids,
     hand_over_subscription_lookup,
 )
-from metering.event_conflicts import Contradiction, keep_conflicts
+from metering.event_conflicts import keep_conflicts
 from metering.event_rows import COPY, FEW_EVENTS, INSERT_FEW, copy_data, json_rows, prepare_line
 from metering.new_event import NewEvent
 from metering.nudges import hand_over_nudge, nudge
 from metering.outcomes import Outcome
+from metering.reported_calls import (
+    CallBook,
+    Report,
+    known_calls,
+    names_a_call,
+    note_calls,
+    note_new_calls,
+    report_of,
+)
 from metering.unmatched import keep_unmatched, match, match_unmatched, waiting_events
 from metering.withdrawals import Withdrawn, claim_from_backfill
 
@@ -42,10 +53,12 @@ __all__ = [
     "hand_over_costing",
     "hand_over_nudge",
     "hand_over_subscription_lookup",
+    "lock_stream",
     "store_events",
     "take_in_all_unmatched",
     "take_in_for",
     "take_in_unmatched",
+    "write_lines",
 ]
 
 # A unique key that objects, which Citus reports from a worker as an internal error; a statement that it does not take.
@@ -186,6 +199,13 @@ class _Batch:
         """Whether every event is of a time in which nobody's events are removed yet, so that no mark need be read."""
         return all(now - event.occurred_at < NEVER_REMOVED for event in self.events)
 
+    def reports(self) -> list[tuple[str, Report]]:
+        """What the batch's events tell of calls, by the provider's id."""
+        pairs = zip(self.events, self.digests, strict=True)
+        return [
+            (event.response_id, report_of(event, digest)) for event, digest in pairs if names_a_call(event)
+        ]
+
     def reaches_before(self, kept_since: datetime | None) -> bool:
         """Whether some event is of a time whose events are removed."""
         if kept_since is None or self.promised:
@@ -194,7 +214,7 @@ class _Batch:
 
 
 def _store(batch: _Batch, now: datetime) -> list[Outcome]:
-    """Straight in, as nearly every batch can go; the careful way only when a key is taken or a time is removed."""
+    """Straight in, as nearly every batch can go; the careful way when a key or call is taken, or a time removed."""
     if len({(event.id, event.source) for event in batch.events}) == len(batch.events):
         try:
             if _write_whole(batch, now):
@@ -206,18 +226,20 @@ def _store(batch: _Batch, now: datetime) -> list[Outcome]:
 
 
 def _write_whole(batch: _Batch, now: datetime) -> bool:
-    """Write all of the batch; ``False``, and nothing written, where some event is of a time that is removed."""
-    if len(batch.events) <= FEW_EVENTS and batch.is_recent(now):
+    """Write all of the batch; ``False``, and nothing written, where a call is known or an event's time removed."""
+    reports = batch.reports()
+    if len(batch.events) <= FEW_EVENTS and not reports and batch.is_recent(now):
         _write_few(batch.customer_id, batch.lines)
         return True
     with transaction.atomic():
         stream = _advance_stream(batch.customer_id, len(batch.lines))
-        removed = batch.reaches_before(stream.kept_since)
-        if removed:
+        written = not batch.reaches_before(stream.kept_since)
+        if written:
+            write_lines(batch.lines, first_seq=stream.last_seq - len(batch.lines) + 1)
+            written = note_new_calls(batch.customer_id, reports)
+        if not written:
             transaction.set_rollback(True)
-        else:
-            _write(batch.lines, stream)
-    return not removed
+    return written
 
 
 def _write_few(customer_id: int, lines: Sequence[str]) -> None:
@@ -230,39 +252,29 @@ def _write_few(customer_id: int, lines: Sequence[str]) -> None:
 
 def _store_carefully(batch: _Batch, now: datetime) -> list[Outcome]:
     """Compare with what is stored, under the stream's lock, so that nobody can store the same in between."""
-    outcomes: list[Outcome] = []
-    fresh: list[str] = []
-    contradictions: list[Contradiction] = []
+    customer_id = batch.customer_id
     with transaction.atomic():
-        kept_since = _advance_stream(batch.customer_id, 0).kept_since
-        removed = kept_since if batch.reaches_before(kept_since) else None
-        stored = _stored_digests(batch.customer_id, batch.events)
-        there = frozenset(stored)
-        told_again: list[NewEvent] = []
-        for event, digest, line in zip(batch.events, batch.digests, batch.lines, strict=True):
-            identity = (event.id, event.source)
-            if removed is not None and event.occurred_at < removed and identity not in stored:
-                outcomes.append(Outcome.TOO_OLD)
-                continue
-            before = stored.setdefault(identity, digest)
-            if before is digest:
-                fresh.append(line)
-                outcomes.append(Outcome.ACCEPTED)
-            elif before == digest:
-                told_again += [event] if (event.id, event.source) in there else []
-                outcomes.append(Outcome.DUPLICATE)
-            else:
-                contradictions.append(Contradiction(event, before, digest))
-                outcomes.append(Outcome.CONFLICT)
-        claim_from_backfill(batch.customer_id, told_again)
+        kept_since = _advance_stream(customer_id, 0).kept_since
+        calls = CallBook(known_calls(customer_id, [e.response_id for e in batch.events if names_a_call(e)]))
+        comparison = Comparison(
+            _stored_digests(customer_id, batch.events),
+            calls,
+            kept_since if batch.reaches_before(kept_since) else None,
+        )
+        comparison.compare(batch.events, batch.digests)
+        claim_from_backfill(customer_id, comparison.told_again)
+        fresh = [batch.lines[place] for place in comparison.to_store]
         if fresh:
-            _write(fresh, _advance_stream(batch.customer_id, len(fresh)))
-        keep_conflicts(batch.customer_id, contradictions, now=now)
-    return outcomes
+            last_seq = _advance_stream(customer_id, len(fresh)).last_seq
+            write_lines(fresh, first_seq=last_seq - len(fresh) + 1)
+        note_calls(customer_id, calls, now=now)
+        keep_conflicts(customer_id, comparison.contradictions, now=now)
+    return comparison.outcomes
 
 
-def _write(lines: Sequence[str], stream: "_Stream") -> None:
-    data = copy_data(lines, first_seq=stream.last_seq - len(lines) + 1)
+def write_lines(lines: Sequence[str], *, first_seq: int) -> None:
+    """Write events whose numbers follow each other, under the lock of their customer's stream."""
+    data = copy_data(lines, first_seq=first_seq)
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(COPY) as copy:
         copy.write(data)
     failpoint("metering.before_commit")
@@ -273,6 +285,11 @@ class _Stream(NamedTuple):
 
     last_seq: int
     kept_since: datetime | None
+
+
+def lock_stream(customer_id: int) -> None:
+    """Have nobody store events of the customer until the caller's transaction ends."""
+    _advance_stream(customer_id, 0)
 
 
 def _advance_stream(customer_id: int, count: int) -> _Stream:

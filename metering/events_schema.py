@@ -42,6 +42,10 @@ EVENT: dict[str, Any] = {
         "status": _TEXT | {"default": "ok"},
         "latency_ms": {"type": "integer", "minimum": 0},
         "hold": _TEXT,
+        "response_id": _TEXT
+        | {
+            "description": "The provider's own id for the call: a report of it by another program is then recognized."
+        },
         "run": {
             "type": "object",
             "required": ["id"],

@@ -16,7 +16,9 @@ from metering.outcomes import TOO_OLD_DETAIL, Outcome
 from metering.reading import Reading, Refusal
 from metering.rejections import note_refusals
 
-CONFLICT_DETAIL = "An event with this id and source is stored with other content; nothing was changed."
+CONFLICT_DETAIL = (
+    "This id and source, or this response_id, is stored with other content; nothing was changed."
+)
 
 
 class InFuture(Invalid):

@@ -15,8 +15,7 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     ``customer`` is the customer's key, ``usage`` the disjoint buckets. ``time_given`` says whether the client
     named the time: a time that we filled in is no part of the content, or a retry would contradict its first
     try. ``raw`` is the provider's own usage; ``incomplete`` says that it may hold something billed that
-    ``usage`` does not, ``flags`` what. ``essentials`` are what must agree where several programs report the
-    same call, each in its own words; None where all of the event must.
+    ``usage`` does not, ``flags`` what. ``response_id`` is the provider's own id for the call.
     """
 
     id: str
@@ -34,13 +33,13 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: int | None = None
     hold: str = ""
     run_id: str = ""
+    response_id: str = ""
     run: dict[str, Any] | None = None
     properties: dict[str, Any] = {}
     raw: dict[str, Any] | None = None
     flags: tuple[str, ...] = ()
     incomplete: bool = False
     mapping_version: str = ""
-    essentials: dict[str, str] | None = None
     door: str = "native"
 
     @property

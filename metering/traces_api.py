@@ -56,10 +56,10 @@ def answer_spans(request: HttpRequest, body: bytes, delivery: Delivery) -> HttpR
     if read is None:
         raise UnsupportedMediaType(f"Send {otlp.PROTOBUF} or {otlp.JSON}.")
     spans = read(body, genai_spans.WANTED)
-    told = genai_spans.read_spans(spans, now=delivery.now, customer=customer_key_of(delivery.credential))
-    if len(told.reading.events) > limits.TELEMETRY_EVENTS_MAX:
+    reading = genai_spans.read_spans(spans, now=delivery.now, customer=customer_key_of(delivery.credential))
+    if len(reading.events) > limits.TELEMETRY_EVENTS_MAX:
         raise TooLarge(f"An export holds at most {limits.TELEMETRY_EVENTS_MAX:,} calls; send it in parts.")
-    return _rendered(request, _response(take_in(told.reading, delivery)), 200)
+    return _rendered(request, _response(take_in(reading, delivery)), 200)
 
 
 def as_status(request: HttpRequest, problem: HttpResponse) -> HttpResponse:

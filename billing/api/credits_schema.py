@@ -133,8 +133,17 @@ class ReceiptInvoiceSchema(serializers.Serializer[Any]):
         ref_name = "ReceiptInvoiceLine"
 
 
+class ReplacingSchema(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
+
+    class Meta:
+        ref_name = "ReceiptReplacing"
+
+
 class WithdrawnSchema(serializers.Serializer[Any]):
-    backfill = serializers.CharField()
+    backfill = serializers.CharField(required=False)
+    replaced_by = ReplacingSchema(required=False, help_text="a report of the same call that tells more")
     at = serializers.DateTimeField()
 
     class Meta:
@@ -156,7 +165,7 @@ class ReceiptSchema(serializers.Serializer[Any]):
     charges = ReceiptChargeSchema(many=True)
     invoice_line = ReceiptInvoiceSchema(allow_null=True)
     cost = CostSchema(required=False, help_text="for operators")
-    withdrawn = WithdrawnSchema(required=False, help_text="where a reverted backfill took it back")
+    withdrawn = WithdrawnSchema(required=False, help_text="where something took it back")
 
     class Meta:
         ref_name = "Receipt"

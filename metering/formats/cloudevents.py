@@ -38,6 +38,7 @@ _OURS: Mapping[str, type | tuple[type, ...]] = {
     "service_tier": str,
     "status": str,
     "hold": str,
+    "response_id": str,
     "latency_ms": int,
 }
 

@@ -5,7 +5,6 @@ fact is looked up under all the names it has had, the newest first.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -22,8 +21,8 @@ from metering.formats.gateway_fields import (
 )
 from metering.formats.native import read_event
 from metering.formats.otlp import Span, Value
-from metering.formats.usage import family_of, is_token_bucket
-from metering.new_event import NewEvent, plain_count
+from metering.formats.usage import family_of
+from metering.new_event import NewEvent
 from metering.reading import Reading, Refusal
 
 DOOR = "otlp"
@@ -115,23 +114,12 @@ AROUND_CALLS = frozenset(
 )
 
 
-@dataclass(slots=True)
-class SpanReading:
-    """What a body's spans told. ``reports`` is how often a call in it was reported once more."""
-
-    reading: Reading = field(default_factory=lambda: Reading(lone=False))
-    reports: int = 0
-
-
-def read_spans(spans: Iterable[Span], *, now: datetime, customer: str | None) -> SpanReading:
+def read_spans(spans: Iterable[Span], *, now: datetime, customer: str | None) -> Reading:
     """The calls that the spans tell of; spans of other work are passed over.
 
-    Where several emitters report one call, the report that tells most kinds of tokens is the call's. ``customer`` is
-    the key of the customer that the credential is bound to.
+    ``customer`` is the key of the customer that the credential is bound to.
     """
-    result = SpanReading()
-    reading = result.reading
-    places: dict[tuple[str, str, str], int] = {}
+    reading = Reading(lone=False)
     for index, span in enumerate(spans):
         if not _is_call(span):
             continue
@@ -140,31 +128,19 @@ def read_spans(spans: Iterable[Span], *, now: datetime, customer: str | None) ->
         except Invalid as refused:
             reading.refusals.append(Refusal(index, span.span_id or None, refused.errors, span))
             continue
-        identity = (event.customer, event.source, event.id)
-        place = places.setdefault(identity, len(reading.events))
-        if place == len(reading.events):
-            reading.events.append(event)
-            reading.positions.append(index)
-        else:
-            result.reports += 1
-            if _tells_more(event, reading.events[place]):
-                reading.events[place], reading.positions[place] = event, index
-    return result
+        reading.events.append(event)
+        reading.positions.append(index)
+    return reading
 
 
 def read_call(span: Span, path: str, *, now: datetime, customer: str | None) -> NewEvent:
     """The event that one call's span tells. Raises ``Invalid``."""
-    told = span.attributes
-    response_id = fitting_id(_first(told, RESPONSE_ID))
-    usage, flags = usage_of(told)
-    event = read_event(_native(span, path, response_id, usage), path, now=now, customer=customer, door=DOOR)
+    usage, flags = usage_of(span.attributes)
+    event = read_event(_native(span, path, usage), path, now=now, customer=customer, door=DOOR)
     if not usage and not span.failed:
         flags = (USAGE_MISSING,)
     return msgspec.structs.replace(
-        event,
-        flags=(*event.flags, *flags),
-        incomplete=event.incomplete or bool(flags),
-        essentials=_essentials(event) if response_id else None,
+        event, flags=(*event.flags, *flags), incomplete=event.incomplete or bool(flags)
     )
 
 
@@ -211,12 +187,14 @@ def _is_call(span: Span) -> bool:
     return operation in CALLS or any(_first(span.attributes, names) is not None for names in (INPUT, OUTPUT))
 
 
-def _native(span: Span, path: str, response_id: str | None, usage: dict[str, Any]) -> dict[str, Any]:
+def _native(span: Span, path: str, usage: dict[str, Any]) -> dict[str, Any]:
     """The span in our own shape, not yet checked."""
     told, resource = span.attributes, span.resource
     provider = fitting_text(_first(told, PROVIDER)) or NOT_NAMED
+    response_id = fitting_id(_first(told, RESPONSE_ID))
     event: dict[str, Any] = {
         "id": response_id or _span_identity(span, path),
+        "response_id": response_id,
         "source": f"genai:{family_of(provider)}"[:200],
         "customer": told.get(CUSTOMER, resource.get(CUSTOMER)),
         "type": TYPE,
@@ -256,21 +234,6 @@ def _properties(span: Span) -> dict[str, Any]:
             "span": span.span_id,
         }
     )
-
-
-def _essentials(event: NewEvent) -> dict[str, str]:
-    """What two emitters cannot but agree on where they report one call: how much went in, and how much came out."""
-    prompt = sum((count for bucket, count in event.usage.items() if _is_prompt(bucket)), Decimal(0))
-    whole = sum((count for bucket, count in event.usage.items() if is_token_bucket(bucket)), Decimal(0))
-    return {"input": plain_count(prompt), "output": plain_count(whole - prompt)}
-
-
-def _is_prompt(bucket: str) -> bool:
-    return bucket.startswith(("input", "cache_"))
-
-
-def _tells_more(event: NewEvent, before: NewEvent) -> bool:
-    return len(event.usage) > len(before.usage)
 
 
 def _first(told: Mapping[str, Value], names: Iterable[str]) -> Value | None:

@@ -167,6 +167,9 @@ def _native(told: dict[str, Any], path: str) -> dict[str, Any]:
         "latency_ms": milliseconds_between(told["startTime"], told["endTime"]),
         "properties": _properties(told),
     }
+    if not failed and told["cache_hit"] is not True:
+        # An answer out of a cache bears the id of the call that filled it, and a failed try no provider's id.
+        event["response_id"] = fitting_id(told["id"])
     run = fitting_id(told["session_id"]) or fitting_id(told["trace_id"])
     if run is not None:
         event["run"] = {"id": run}

@@ -36,6 +36,7 @@ FIELDS = frozenset(
         "status",
         "latency_ms",
         "hold",
+        "response_id",
         "run",
         "properties",
     ]
@@ -114,6 +115,7 @@ def read_event(
     context = event.context()
     run_id, run = event.run()
     usage = event.usage()
+    response_id = event.id("response_id", "") or usage.response_id
     if not data.keys() <= FIELDS:
         event.refuse_unknown(data, FIELDS)
     if event.errors:
@@ -123,6 +125,7 @@ def read_event(
         model=model or usage.model,
         context=context or usage.context,
         run_id=run_id,
+        response_id=response_id,
         run=run,
         usage=usage.buckets,
         raw=usage.raw,

@@ -9,6 +9,7 @@ import msgspec
 from core import limits
 from core.problems import Invalid
 from metering.formats.event_json import plain_values
+from metering.formats.gateway_fields import fitting_id
 from metering.formats.usage import BUCKETS, UsageError, canonical, normalise
 from metering.formats.usage.fields import Fields
 from metering.formats.usage.reply import open_reply
@@ -26,6 +27,7 @@ class ReportedUsage(msgspec.Struct, frozen=True):
 
     buckets: dict[str, Decimal] = {}
     model: str = ""
+    response_id: str = ""
     context: str = "standard"
     raw: dict[str, Any] | None = None
     flags: tuple[str, ...] = ()
@@ -67,6 +69,7 @@ def read_response(response: Any, *, provider: Any, api: Any) -> ReportedUsage:
     return ReportedUsage(
         buckets=usage.buckets,
         model=usage.model or "",
+        response_id=fitting_id(usage.response_id) or "",
         context=usage.service_tier or "standard",
         raw={"api": api or "", "usage": plain_values(_own_usage(response))},
         flags=flags,

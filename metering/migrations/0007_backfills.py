@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='WithdrawnEvent',
             fields=[
-                ('pk', models.CompositePrimaryKey('customer_id', 'seq', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('pk', models.CompositePrimaryKey('customer_id', 'seq', 'withdrawn_at', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('customer_id', models.BigIntegerField()),
                 ('seq', models.BigIntegerField()),
                 ('event_id', models.CharField(max_length=255)),

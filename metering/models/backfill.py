@@ -126,17 +126,22 @@ class BackfillStep(models.Model):
 class WithdrawnEvent(models.Model):
     """An event that counted once and was taken back, as it was stored. It never changes.
 
-    It lies here and not among the events, so that whatever reads events sees those that count. Its identity is free again.
+    It lies here and not among the events, so that whatever reads events sees those that count. Its identity is free again, and
+    its ``seq`` is that of the richer report, where one took its place.
     """
 
-    pk = models.CompositePrimaryKey("customer_id", "seq")
+    pk = models.CompositePrimaryKey("customer_id", "seq", "withdrawn_at")
     customer_id = models.BigIntegerField()
     seq = models.BigIntegerField()
     event_id = models.CharField(max_length=255)
     source = models.CharField(max_length=255)
     occurred_at = models.DateTimeField()
     stored = models.JSONField(help_text="the whole row of the event")
-    backfill = models.ForeignKey(Backfill, on_delete=models.PROTECT, related_name="+")
+    backfill = models.ForeignKey(Backfill, on_delete=models.PROTECT, null=True, related_name="+")
+    replaced_by_id = models.CharField(
+        max_length=255, db_default="", help_text="the richer report of its call"
+    )
+    replaced_by_source = models.CharField(max_length=255, db_default="")
     withdrawn_at = models.DateTimeField()
 
     class Meta:

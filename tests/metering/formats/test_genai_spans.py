@@ -215,6 +215,7 @@ class TestOneCallReportedSeveralTimes:
         assert "other content" in rejected["errorMessage"]
         assert EventConflict.objects.get().received["usage"]["output"] == "301"
 
-    def test_the_same_id_from_another_provider_is_another_call(self, post_traces) -> None:
-        post_traces(export(span(CALL), span(CALL | {"gen_ai.provider.name": "anthropic"})))
+    def test_a_short_id_from_another_provider_is_another_call(self, post_traces) -> None:
+        told = CALL | {"gen_ai.response.id": "1"}
+        post_traces(export(span(told), span(told | {"gen_ai.provider.name": "anthropic"})))
         assert Event.objects.count() == 2
