@@ -126,6 +126,38 @@ class TestLinesOfALaterPart:
         rated = rate_charge(charge("flat", amount="5"), [], exponent=2, before=[NOTHING])
         assert (rated.lines, rated.amount_minor) == ((), 0)
 
+    def test_keep_a_free_tier_that_moved_and_no_fixed_part_twice(self) -> None:
+        tiers = [
+            {"up_to": "10", "unit_price": "0", "flat": "0"},
+            {"up_to": None, "unit_price": "1", "flat": "5"},
+        ]
+        told = charge("graduated", tiers=tiers)
+        free = rate_charge(told, [Usage(quantity=D(2))], exponent=2, before=[Usage(quantity=D(3))])
+        assert [(line.quantity, line.unrounded) for line in free.lines] == [(2, 0)]
+        paid = rate_charge(told, [Usage(quantity=D(4))], exponent=2, before=[Usage(quantity=D(12))])
+        assert [(line.quantity, line.unrounded, line.flat) for line in paid.lines] == [(4, 4, 0)]
+
+    def test_tell_only_their_own_quantity_without_a_price(self) -> None:
+        other = {"model": "small", "kind": "input"}
+        rated = rate_charge(
+            matrix(),
+            [Usage(quantity=D(2), dimensions=other)],
+            exponent=2,
+            before=[Usage(quantity=D(3), dimensions=other)],
+        )
+        assert rated.unpriced == 2
+
+
+class TestBounds:
+    def test_that_are_met_exactly_change_nothing(self) -> None:
+        rated = rate_charge(charge(minimum="10", maximum="10"), [Usage(quantity=D(10))], exponent=2)
+        assert [step.kind for step in rated.explain] == ["quantity", "model", "rounding"]
+        assert not rated.at_maximum
+
+    def test_absorb_nothing_where_no_floor_asks_for_more(self) -> None:
+        rated = rate_charge(charge(maximum="0.5"), [Usage(quantity=D(10), cost=D(9))], exponent=2)
+        assert (rated.amount_unrounded, rated.at_maximum, rated.absorbed) == (D("0.5"), True, 0)
+
 
 class TestMatrix:
     def test_prefers_the_cell_that_names_the_most_then_the_first(self) -> None:
