@@ -167,7 +167,11 @@ def _rate_at_once(number: int) -> float:
         assert process.stdout is not None and process.stdout.readline()
     started_at = time.perf_counter()
     for process in processes:
-        process.communicate(b"go\n")
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate()
     return EVENTS * len(ids) / (time.perf_counter() - started_at)
 
 

@@ -73,7 +73,8 @@ class World:
 def make_world() -> World:
     """Customers with a subscription each, in the middle of a period; no events yet."""
     from benchmarks.rating import USAGE, make_meters
-    from billing.subscriptions import NewSubscription, start_subscription
+    from billing.recounting import start_and_count
+    from billing.subscriptions import NewSubscription
     from customers.customers import create_customer
     from pricing.plan_terms import read_terms
     from pricing.plans import create_plan, publish_version
@@ -88,7 +89,7 @@ def make_world() -> World:
         cursor.execute("CREATE TABLE bench_customer (n int PRIMARY KEY, id bigint NOT NULL)")
         for n, key in enumerate(keys, 1):
             customer = create_customer(key=key, name=key, now=start)
-            start_subscription(NewSubscription(customer, version, key=key, starts_at=start), now=start)
+            start_and_count(NewSubscription(customer, version, key=key, starts_at=start), now=start)
             cursor.execute("INSERT INTO bench_customer VALUES (%s, %s)", [n, customer.id])
     return World(start, now, keys)
 

@@ -9,7 +9,8 @@ from core import limits
 FindBySubscription = Callable[[set[str]], dict[str, int]]
 _find_by_subscription: FindBySubscription | None = None
 
-# A customer is never removed, and its key never changes, so what was found once may be remembered for good.
+# A customer is never removed, and its key never changes, so what was found once may be remembered. Whoever stores looks
+# whether it is there all the same: a database may be put back to an earlier state under a running process.
 _known: dict[str, int] = {}
 
 # Lago's clients name a subscription where ours name a customer.

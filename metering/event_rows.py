@@ -66,7 +66,8 @@ _VALUES = ", ".join(f"(row.value ->> {n})::{_CASTS.get(name, 'text')}" for n, na
 # Moves the customer's stream on by as many as are stored, and stores them, all or none.
 INSERT_FEW = f"""
 WITH moved AS (
-    INSERT INTO metering_eventstream AS stream (customer_id, last_seq) VALUES (%(customer)s, %(count)s)
+    INSERT INTO metering_eventstream AS stream (customer_id, last_seq)
+    SELECT id, %(count)s FROM customers_customer WHERE id = %(customer)s
     ON CONFLICT (customer_id) DO UPDATE SET last_seq = stream.last_seq + excluded.last_seq RETURNING last_seq)
 INSERT INTO metering_event ({", ".join(COLUMNS)}) SELECT moved.last_seq - %(count)s + row.n, {_VALUES}
 FROM moved, jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS row (value, n)

@@ -27,6 +27,7 @@ from metering.costing import hand_over_costing
 from metering.customer_lookup import (
     DOORS_NAMING_SUBSCRIPTIONS,
     customer_ids,
+    forget_customers,
     hand_over_subscription_lookup,
 )
 from metering.event_conflicts import keep_conflicts
@@ -71,6 +72,10 @@ TRIES_MAX = 3
 RETRY_SECONDS_MAX = 0.05
 
 
+class CustomerGone(Exception):
+    """The customer that a key is remembered for does not exist: the database was put back to an earlier state."""
+
+
 def store_events(events: Sequence[NewEvent], *, now: datetime) -> list[Outcome]:
     """Store the events durably, one transaction for each customer, and say what became of each, in order.
 
@@ -85,14 +90,23 @@ def store_events(events: Sequence[NewEvent], *, now: datetime) -> list[Outcome]:
     customers = _customers_of(groups.keys())
     for group, positions in sorted(groups.items()):
         mine = [events[position] for position in positions]
-        customer_id = customers.get(group)
-        if customer_id is None:
-            results = keep_unmatched(group[0], mine, [content_hash(event) for event in mine], now=now)
-        else:
-            results = store_for_customer(customer_id, mine, now=now)
+        try:
+            results = _store_group(group[0], customers.get(group), mine, now=now)
+        except CustomerGone:
+            forget_customers()
+            results = _store_group(group[0], _customers_of([group]).get(group), mine, now=now)
         for position, result in zip(positions, results, strict=True):
             outcomes[position] = result
     return outcomes
+
+
+def _store_group(
+    key: str, customer_id: int | None, events: Sequence[NewEvent], *, now: datetime
+) -> list[Outcome]:
+    """Store events that named one customer, or keep them until it is known."""
+    if customer_id is None:
+        return keep_unmatched(key, events, [content_hash(event) for event in events], now=now)
+    return store_for_customer(customer_id, events, now=now)
 
 
 def store_for_customer(
@@ -248,6 +262,8 @@ def _write_few(customer_id: int, lines: Sequence[str]) -> None:
     whole = transaction.atomic() if connection.in_atomic_block else nullcontext()
     with whole, connection.cursor() as cursor:
         cursor.execute(INSERT_FEW, {"customer": customer_id, "count": len(lines), "rows": json_rows(lines)})
+        if cursor.rowcount == 0:
+            raise CustomerGone
 
 
 def _store_carefully(batch: _Batch, now: datetime) -> list[Outcome]:
@@ -296,12 +312,16 @@ def _advance_stream(customer_id: int, count: int) -> _Stream:
     """Lock the customer's stream until the commit and move it on."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO metering_eventstream AS stream (customer_id, last_seq) VALUES (%s, %s)"
+            "INSERT INTO metering_eventstream AS stream (customer_id, last_seq)"
+            " SELECT id, %s FROM customers_customer WHERE id = %s"
             " ON CONFLICT (customer_id) DO UPDATE SET last_seq = stream.last_seq + excluded.last_seq"
             " RETURNING last_seq, kept_since",
-            [customer_id, count],
+            [count, customer_id],
         )
-        return _Stream(*cursor.fetchone())
+        row = cursor.fetchone()
+        if row is None:
+            raise CustomerGone
+        return _Stream(*row)
 
 
 def _stored_digests(customer_id: int, events: Sequence[NewEvent]) -> dict[tuple[str, str], bytes]:

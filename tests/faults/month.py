@@ -4,10 +4,13 @@ Every step may be repeated: what a process that died left is done by the next on
 """
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
+import msgspec
 from django.db import connection
+from django.test import override_settings
 
 from billing import tasks
 from billing.backfills.jobs import (
@@ -20,6 +23,7 @@ from billing.backfills.jobs import (
 from billing.invoices import void_invoice
 from billing.models import Invoice, ReRating, StripeObject, Subscription
 from billing.rerating import NewReRating, apply_re_rating, open_re_rating
+from billing.retention import remove_old_events
 from billing.statement import period_statement
 from billing.stripe.client import stripe_client
 from billing.stripe.webhook import receive
@@ -34,12 +38,16 @@ from metering.backfills.comparing import outcomes_of
 from metering.backfills.file import keep_part
 from metering.events import store_events
 from metering.models import Backfill
+from metering.new_event import NewEvent
 from pricing.burn_tables import create_table
 from pricing.models import BurnTable
+from pricing.price_imports import set_operator_prices
+from pricing.price_sources.quotes import quote_from_json
 from tests.billing.world import START, a_customer, a_meter, a_plan, call, subscribe
 
 CLOSED = datetime(2026, 2, 1, 2, tzinfo=UTC)
 PERIOD_END = datetime(2026, 2, 1, tzinfo=UTC)
+NEXT_PERIOD_END = datetime(2026, 3, 1, tzinfo=UTC)
 EVENTS = 60
 GRANTED = 900
 TAX = Fraction(19, 100)
@@ -50,6 +58,7 @@ CHARGES = [
     {"key": "tokens", "meter": "output", "model": "per_unit", "unit_price": "0.0013"},
     {"key": "overage", "model": "credits", "burn_table": "standard", "unit_price": "0.017"},
 ]
+MODEL = {"provider": "acme-ai", "model": "m-1"}
 RATES = [{"id": "out", "match": {"token_kind": "output"}, "credits": "1", "per": "10"}]
 
 
@@ -76,6 +85,9 @@ def expected_total() -> int:
 def a_subscriber(key: str) -> Customer:
     """A customer on the month's plan, which is made with the first of them."""
     if not BurnTable.objects.filter(key="standard").exists():
+        units = ("input", "cache_read", "output")
+        told = [quote_from_json(MODEL | {"unit": unit, "price": "0.001"}) for unit in units]
+        set_operator_prices([replace(quote, starts=START) for quote in told], by="drill", now=START)
         a_meter("output", "usage.output")
         create_table("standard", "Standard", RATES, now=START, effective_at=START)
         terms = {"fee": "49.00", "fee_timing": "arrears", "credit_grants": [{"amount": str(GRANTED)}]}
@@ -87,9 +99,16 @@ def a_subscriber(key: str) -> Customer:
     return customer
 
 
-def events_of(customer: str) -> list:
+def events_of(customer: str) -> list[NewEvent]:
     return [
-        call(f"e{n}", START + timedelta(hours=3 * n), customer, usage={"output": output_of(n)})
+        call(
+            f"e{n}",
+            START + timedelta(hours=3 * n),
+            customer,
+            usage={"input": 40, "cache_read": 60, "output": output_of(n)},
+            response_id=f"msg_{customer}_{n:04}",
+            **MODEL,
+        )
         for n in range(EVENTS)
     ]
 
@@ -161,17 +180,33 @@ def period_lines(customer: Customer) -> list[int]:
     ]
 
 
+def tell_poorly(event: NewEvent) -> None:
+    """Have another program report the event's call first, with what was cached told as fresh."""
+    told = {"input": event.usage["input"] + event.usage["cache_read"], "output": event.usage["output"]}
+    poorer = msgspec.structs.replace(event, id="poorer", source="gateway", usage=told)
+    store_events([poorer], now=clock.now())
+    tasks.sweep_rating()
+
+
+def forget_events(customer: Customer) -> None:
+    """Remove the month's single events, as a policy of one month does when the next one ends."""
+    with override_settings(KEEP_EVENTS_MONTHS=1):
+        remove_old_events(customer.id, now=NEXT_PERIOD_END)
+
+
 def live_through(key: str, *, ending: str = "paid", start: datetime = CLOSED) -> Invoice:
-    """From the first event to the invoice ``paid`` or ``void`` here and at Stripe, or ``re-rated`` or
-    ``backfilled`` after it was paid."""
+    """From the first event to the invoice ``paid`` or ``void`` here and at Stripe; ``retold`` has a call reported twice
+    before. After it was paid the month may be ``re-rated`` or ``backfilled``, or its events ``removed``."""
     customer = Customer.objects.get(key=key)
     events = events_of(key)
     set_clock(START + timedelta(days=20))
+    if ending == "retold":
+        tell_poorly(events[0])
     for batch in (events[:25], events[25:]):
         store_events(batch, now=clock.now())
     tasks.sweep_rating()
     run_what_is_due(start)
-    invoice = Invoice.objects.get(customer=customer)
+    invoice = Invoice.objects.get(customer=customer, period_start=START)
     if ending == "void":
         void_invoice(customer.id, invoice.id, now=clock.now())
     elif ending:
@@ -181,5 +216,7 @@ def live_through(key: str, *, ending: str = "paid", start: datetime = CLOSED) ->
         re_rate(customer)
     if ending == "backfilled":
         backfill_and_revert(customer)
+    if ending == "removed":
+        forget_events(customer)
     connection.close()
-    return Invoice.objects.get(customer=customer)
+    return Invoice.objects.get(customer=customer, period_start=START)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from core.failpoints import FailpointReached, armed
 from customers.customers import create_customer
+from metering import customer_lookup
 from metering import events as storing
 from metering.costing import EventCost
 from metering.events import Outcome, store_events, take_in_all_unmatched, take_in_unmatched
@@ -333,6 +334,16 @@ class TestUnmatched:
         assert not UnmatchedEvent.objects.filter(matched_at=None).exists()
         assert set(store_events(waiting, now=NOW)) == {Outcome.DUPLICATE}
         assert take_in_unmatched("later", later.id, now=NOW) == 0
+
+    @pytest.mark.parametrize("is_there", [True, False])
+    def test_a_customer_remembered_under_an_id_that_is_gone_is_looked_up_again(self, is_there: bool) -> None:
+        customer_lookup._known["later"] = 999_999_999
+        if is_there:
+            later = create_customer(key="later", name="Later", now=NOW)
+        assert store_events([new_event("e1", customer="later")], now=NOW) == [
+            Outcome.ACCEPTED if is_there else Outcome.UNMATCHED
+        ]
+        assert not is_there or Event.objects.get().customer_id == later.id
 
     def test_the_sweep_finds_what_just_missed_its_customer(self) -> None:
         store_events([new_event("e1", customer="later"), new_event("e2", customer="never")], now=NOW)

@@ -63,6 +63,18 @@ class TestRefusals:
                 model("percentage", rate="0.1", min_per_event="2", max_per_event="1"),
                 [("max_per_event", "too_small")],
             ),
+            (charge(reversal_days=5), [("reversed_by", "required")]),
+            (charge(reversed_by="undone"), [("reversal_days", "required")]),
+            (charge(reversed_by="undone", reversal_days=0), [("reversal_days", "out_of_range")]),
+            (charge(reversed_by="undone", reversal_days=367), [("reversal_days", "out_of_range")]),
+            (
+                charge(reversed_by="undone", reversal_days=5, margin_floor="0.2"),
+                [("reversed_by", "contradiction")],
+            ),
+            (
+                model("flat", amount="1", reversed_by="undone", reversal_days=5),
+                [("reversed_by", "contradiction")],
+            ),
             (model("credits"), [("burn_table", "required"), ("unit_price", "required")]),
             (
                 model("credits", burn_table="b", unit_price="1", tiers=[TIER]),
@@ -153,6 +165,17 @@ class TestReading:
             ["included", "minimum", "maximum", "discount_percent", "prorate", "bill_failed", "margin_floor"]
         )
         assert parse_charge(charge(**empty)) == parse_charge(charge())
+
+    @pytest.mark.parametrize("days", [1, 366])
+    def test_takes_an_event_that_takes_units_back_and_writes_it_again(self, days: int) -> None:
+        read = parse_charge(charge(reversed_by="undone", reversal_days=days))
+        assert (read.reversed_by, read.reversal_days) == ("undone", days)
+        assert parse_charge(read.as_json()) == read
+        assert "reversed_by" not in parse_charge(charge()).as_json()
+
+    def test_names_a_burn_table_where_it_prices_credits_alone(self) -> None:
+        assert parse_charge(model("credits", burn_table="b", unit_price="1")).burn_table == "b"
+        assert parse_charge(charge()).burn_table is None
 
     def test_takes_the_bounds_of_its_ranges(self) -> None:
         read = parse_charge(charge(discount_percent="100", margin_floor="0.999", minimum="5", maximum="5"))

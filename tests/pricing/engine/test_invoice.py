@@ -72,6 +72,8 @@ class TestCommitment:
         rated = period(charges=[calls("3")], fees=[Fee(D(10))], commitment=D(20))
         assert line(rated, "commitment").amount_minor == 700
         assert line(rated, "commitment").explain[0].text == "Committed 20, used 13"
+        assert line(rated, "commitment").explain[0].amount == 7
+        assert line(rated, "commitment").quantity == line(rated, "fee").quantity == 1
         assert rated.subtotal_minor == 2000
 
     @pytest.mark.parametrize("quantity", ["10", "11"])
@@ -124,7 +126,7 @@ class TestMarginFloor:
 
     def test_bills_one_line_for_the_difference(self) -> None:
         rated = self.floored("bill", charges=[calls("70")])
-        assert line(rated, "margin_floor").amount_minor == 3000
+        assert (line(rated, "margin_floor").quantity, line(rated, "margin_floor").amount_minor) == (1, 3000)
         assert rated.floor is not None
         assert (rated.floor.required, rated.floor.revenue, rated.floor.shortfall) == (100, 70, 30)
         assert (rated.floor.billed, rated.floor.absorbed, rated.floor.alert) == (30, 0, True)
