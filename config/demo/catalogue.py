@@ -75,7 +75,7 @@ CREDITS_PER_MILLION = {
 
 
 # Thinking is sold as the answer that it leads to.
-KINDS_SOLD_AS = {"input": "input", "cache_read": "cache_read", "output": ["output", "reasoning"]}
+KINDS_SOLD_AS = {"input": ["input"], "cache_read": ["cache_read"], "output": ["output", "reasoning"]}
 
 
 def burn_rates(sonnet: Decimal = Decimal(1)) -> list[dict[str, Any]]:
@@ -114,12 +114,10 @@ def _matrix_cells() -> list[dict[str, Any]]:
         "gpt-5-mini": ("0.5", "0.05", "4"),
     }
     return [
-        {
-            "match": {"model": model, "token_kind": KINDS_SOLD_AS[kind]},
-            "unit_price": f"{Decimal(price) / 1_000_000:f}",
-        }
+        {"match": {"model": model, "token_kind": kind}, "unit_price": f"{Decimal(price) / 1_000_000:f}"}
         for model, prices in dollars.items()
-        for kind, price in zip(("input", "cache_read", "output"), prices, strict=True)
+        for sold_as, price in zip(KINDS_SOLD_AS, prices, strict=True)
+        for kind in KINDS_SOLD_AS[sold_as]
     ]
 
 
