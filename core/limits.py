@@ -212,8 +212,10 @@ USAGE_ROWS_MAX = 25_000
 # A question over events that takes longer than this is asked too broadly, and costs everybody else.
 QUESTION_SECONDS_MAX = 15
 
-# Names and values to pick from are read off the newest events: enough to meet every name that is in use.
+# Names and values to pick from are read off the newest events: enough to meet every name that is in use. Where nobody is
+# named they are shared out among the customers with most events.
 PICKER_EVENTS_MAX = 5_000
+PICKER_CUSTOMERS_MAX = 50
 PICKER_NAMES_MAX = 60
 PICKER_VALUES_MAX = 20
 

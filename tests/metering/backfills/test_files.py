@@ -104,9 +104,9 @@ def _counted(file: BinaryIO) -> tuple[int, bool]:
     return count, peak < 8 * 2**20
 
 
-def a_parquet(columns: dict[str, Any]) -> BytesIO:
+def a_parquet(columns: dict[str, Any], **options: Any) -> BytesIO:
     file = BytesIO()
-    parquet.write_table(pyarrow.table(columns), file)
+    parquet.write_table(pyarrow.table(columns), file, **options)
     file.seek(0)
     return file
 
@@ -157,6 +157,37 @@ class TestParquet:
     def test_what_only_begins_like_one_is_refused(self, content: bytes) -> None:
         with pytest.raises(FileTrouble):
             list(parquet_rows(BytesIO(content))[1])
+
+    @pytest.mark.parametrize("nested", [False, True])
+    def test_a_text_that_many_rows_share_is_measured_before_it_is_written_out(self, nested: bool) -> None:
+        shared: Any = pyarrow.DictionaryArray.from_arrays(
+            pyarrow.array([0] * 50_000, pyarrow.int32()), pyarrow.array(["x" * 2**20])
+        )
+        if nested:
+            shared = pyarrow.ListArray.from_arrays(pyarrow.array(range(50_001), pyarrow.int32()), shared)
+        bomb = a_parquet({"note": shared}, store_schema=False)
+        assert len(bomb.getvalue()) < 2**20
+        before, pool = pyarrow.default_memory_pool(), pyarrow.proxy_memory_pool(pyarrow.default_memory_pool())
+        pyarrow.set_memory_pool(pool)
+        try:
+            with pytest.raises(FileTrouble, match="a text of 1,048,576 bytes"):
+                list(parquet_rows(bomb)[1])
+        finally:
+            pyarrow.set_memory_pool(before)
+        assert pool.max_memory() < 64 * 2**20
+
+    def test_a_list_of_millions_is_refused_before_it_is_unpacked(self) -> None:
+        zeros = pyarrow.array([[0] * 1_000_000], pyarrow.list_(pyarrow.int32()))
+        with pytest.raises(FileTrouble, match="lists of more than"):
+            parquet_rows(a_parquet({"response": zeros}))
+        hidden = pyarrow.array([[0] * 500, *([None] * 500)], pyarrow.list_(pyarrow.int32()))
+        with pytest.raises(FileTrouble, match="a list of 500 items"):
+            list(parquet_rows(a_parquet({"response": hidden}))[1])
+
+    def test_a_row_is_no_longer_than_one_of_csv(self) -> None:
+        wide = {f"properties.{n}": ["x" * 90_000] for n in range(3)}
+        (row,) = parquet_rows(a_parquet(wide))[1]
+        assert isinstance(row, RowTrouble) and "longer" in row.reason
 
     def test_raw_bytes_are_refused(self) -> None:
         with pytest.raises(FileTrouble, match="raw bytes"):
