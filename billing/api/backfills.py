@@ -41,7 +41,7 @@ from core.idempotency import Answer
 from core.ids import parse_public_id
 from core.problems import NotFound
 from metering.backfills.columns import read_how
-from metering.backfills.file import drop_other_parts, keep_part
+from metering.backfills.file import keep_part, keep_whole
 from metering.models import Backfill, BackfillRow, BackfillStep
 
 EXAMPLE = OpenApiExample(
@@ -136,8 +136,7 @@ class FileView(ApiView):
     def put(self, request: Request, id: str) -> Response:
         query_of(request).done()
         row = _named(id)
-        keep_part(row.id, 1, _pieces(request))
-        drop_other_parts(row.id, 1)
+        keep_whole(row.id, _pieces(request))
         return Response(in_full(check_backfill(row.id, now=now())))
 
 

@@ -44,9 +44,11 @@ def keep_part(backfill_id: UUID, part: int, pieces: Iterable[bytes]) -> int:
     return size
 
 
-def drop_other_parts(backfill_id: UUID, part: int) -> None:
-    """Forget all of the file but this part, which is the whole of it."""
-    BackfillChunk.objects.filter(backfill_id=backfill_id).exclude(part=part).delete()
+@transaction.atomic
+def keep_whole(backfill_id: UUID, pieces: Iterable[bytes]) -> int:
+    """Keep the file in one, in place of whatever parts of it have come; returns its bytes. Raises as ``keep_part``."""
+    BackfillChunk.objects.filter(backfill_id=backfill_id).delete()
+    return keep_part(backfill_id, 1, pieces)
 
 
 def check_complete(backfill_id: UUID) -> None:

@@ -219,6 +219,15 @@ class TestTheWayOfAFile:
         assert operator_api.post(f"/v1/backfills/{id}/check", {}).json()["state"] == "checking"
         assert work(operator_api, id)["outcomes"]["new"] == 1
 
+    def test_the_whole_file_takes_the_place_of_parts_that_came_before(
+        self, operator_api: Any, acme: Any
+    ) -> None:
+        id, content = create(operator_api, customer="acme"), csv_of(row("e2", "2026-01-05T10:00:00Z"))
+        operator_api.send("PUT", f"/v1/backfills/{id}/file/parts/7", b"x" * 5_000)
+        whole = operator_api.send("PUT", f"/v1/backfills/{id}/file", content).json()
+        assert whole["file"]["bytes"] == len(content)
+        assert work(operator_api, id)["outcomes"]["new"] == 1
+
     def test_a_missing_part_is_named(self, operator_api: Any, acme: Any) -> None:
         id = create(operator_api, customer="acme")
         assert operator_api.post(f"/v1/backfills/{id}/check", {}).status_code == 409
