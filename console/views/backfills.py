@@ -40,7 +40,7 @@ from core.pages.tables import Column, listing
 from core.problems import Invalid, NotFound, Problem
 from customers.models import Customer
 from metering.backfills.columns import read_how
-from metering.backfills.file import keep_part
+from metering.backfills.file import keep_whole
 from metering.backfills.reading import look_into
 from metering.backfills.trouble import FileTrouble, RowTrouble
 from metering.models import Backfill
@@ -110,9 +110,7 @@ def new_backfill(request: HttpRequest) -> HttpResponse:
             new = _read(request)
             file = request.FILES.get("file")
             if not isinstance(file, UploadedFile):
-                raise Invalid.one(
-                    "file", "required", "Choose a file: CSV, packed with gzip or not, or Parquet."
-                )
+                raise _no_file(request)
             if request.POST.get("act") == "look":
                 context["first"] = _first_rows(file, new)
             else:
@@ -196,10 +194,19 @@ def _act(
         return refused(request, problem, said, "console:backfill", public)
 
 
+def _no_file(request: HttpRequest) -> Problem:
+    """What is wrong where none has come: one that is too large is passed over as it comes in."""
+    most = limits.BACKFILL_FILE_BYTES_MAX
+    if int(request.META.get("CONTENT_LENGTH") or 0) > most:
+        detail = f"A file holds at most {most:,} bytes; pack it with gzip, or split it."
+        return Invalid.one("file", "too_large", detail)
+    return Invalid.one("file", "required", "Choose a file: CSV, packed with gzip or not, or Parquet.")
+
+
 def _open(new: NewBackfill, file: UploadedFile) -> Done:
     now = present()
     row = create_backfill(new, now=now)
-    keep_part(row.id, 1, file.chunks(limits.BACKFILL_CHUNK_BYTES))
+    keep_whole(row.id, file.chunks(limits.BACKFILL_CHUNK_BYTES))
     check_backfill(row.id, now=now)
     told = "Nothing counts yet: the file is being read and tried."
     return Done(told, reverse("console:backfill", args=[public_id(PREFIX, row.id)]))
