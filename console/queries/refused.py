@@ -62,14 +62,15 @@ class WaitingKey:
     doors: tuple[str, ...]
 
 
-def waiting_keys(words: str = "") -> list[WaitingKey]:
-    """Unknown keys with what waits under them, the most events first."""
+def waiting_keys(words: str = "", *, exactly: bool = False) -> list[WaitingKey]:
+    """Unknown keys that begin so, or are ``exactly`` that, with what waits under them; the most events first."""
+    wanted = "customer_key = %s" if exactly else "starts_with(customer_key, %s)"
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             SELECT customer_key, count(*), min(recorded_at), max(recorded_at), array_agg(DISTINCT door ORDER BY door)
             FROM metering_unmatchedevent WHERE matched_at IS NULL AND discarded_at IS NULL
-            AND starts_with(customer_key, %s) GROUP BY customer_key ORDER BY count(*) DESC, customer_key LIMIT %s
+            AND {wanted} GROUP BY customer_key ORDER BY count(*) DESC, customer_key LIMIT %s
             """,
             [words, KEYS_MAX],
         )
@@ -80,10 +81,10 @@ def waiting_keys(words: str = "") -> list[WaitingKey]:
 
 def waiting_key(key: str) -> WaitingKey:
     """What waits under exactly this key. Raises ``NotFound`` where nothing does."""
-    found = next((waiting for waiting in waiting_keys(key) if waiting.key == key), None)
-    if found is None:
+    found = waiting_keys(key, exactly=True)
+    if not found:
         raise NotFound("No event waits under this key any more.")
-    return found
+    return found[0]
 
 
 def latest_waiting(key: str) -> list[UnmatchedEvent]:

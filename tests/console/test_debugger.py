@@ -10,6 +10,7 @@ from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from console.queries import events as event_queries
+from console.queries import refused as refused_queries
 from core.clock import now
 from customers.models import Customer
 from metering import arrivals, rejections
@@ -197,6 +198,15 @@ class TestUnmatched:
         assert "new-co" in page
         assert rows_of(operator, "/console/unmatched?format=csv")[1][:2] == ["new-co", "3"]
         assert "3 events wait" in text_of(operator, "/console/unmatched/key", key="new-co")
+
+    def test_a_key_is_found_however_many_begin_like_it(
+        self, operator: Client, send: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(refused_queries, "KEYS_MAX", 1)
+        send(id="u1", customer="new")
+        for n in range(2):
+            send(id=f"v{n}", customer="new-co")
+        assert "1 event waits" in text_of(operator, "/console/unmatched/key", key="new")
 
     def test_making_the_customer_takes_them_in(self, operator: Client, send: Any) -> None:
         send(customer="new-co")
