@@ -122,7 +122,8 @@ class PropertiesView(ApiView):
     @extend_schema(
         tags=["attribution"],
         summary="Names and values to group and filter by",
-        description="Read off the newest events of the span; `complete` says whether these are all of it.",
+        description="Read off the newest events of the span, of the customers with most events where none is named; "
+        "`complete` says whether these are all of it.",
         operation_id="listUsageProperties",
         parameters=[CUSTOMER, *SPAN],
         responses={200: PropertiesSchema, **refusals(404, 422)},

@@ -11,6 +11,7 @@ from core import limits
 from customers.models import Customer
 from metering.event_columns import Sql, joined, text_column
 from metering.event_paths import PROPERTIES
+from metering.models import EventStream
 
 FIELDS = ("type", "provider", "model", "context", "status", "source")
 
@@ -40,12 +41,18 @@ class Properties:
 
 
 def properties_in_use(customer: Customer | None, start: datetime, end: datetime) -> Properties:
-    """The paths that the newest events of the span carry, the most frequent first; fields before properties."""
+    """The paths that the newest events of the span carry, the most frequent first; fields before properties.
+
+    Without a customer they are the newest of each of the customers with most events.
+    """
     newest = _newest(customer, start, end)
-    count = limits.PICKER_EVENTS_MAX
     with bounded_reading(), connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM ({newest.text}) e", newest.values)
-        looked_at = int(cursor.fetchone()[0])
+        cursor.execute(
+            "SELECT coalesce(sum(n), 0), coalesce(max(n), 0) FROM"
+            f" (SELECT count(*) AS n FROM ({newest.text}) e GROUP BY customer_id) counted",
+            newest.values,
+        )
+        looked_at, most = map(int, cursor.fetchone())
         cursor.execute(
             f"SELECT p.name, count(*) FROM ({newest.text}) e CROSS JOIN LATERAL jsonb_object_keys(e.properties) p(name)"
             " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s",
@@ -54,23 +61,36 @@ def properties_in_use(customer: Customer | None, start: datetime, end: datetime)
         names = [row[0] for row in cursor.fetchall()]
         paths = [*FIELDS, *(PROPERTIES + name for name in names)]
         found = _values(newest, paths, cursor)
-    return Properties(looked_at, looked_at < count, found)
+    everybody = customer is not None or EventStream.objects.count() <= limits.PICKER_CUSTOMERS_MAX
+    return Properties(looked_at, everybody and most < _most_of_each(customer), found)
 
 
 def _newest(customer: Customer | None, start: datetime, end: datetime) -> Sql:
-    where = [Sql("occurred_at >= %s AND occurred_at < %s", (start, end))]
-    if customer is not None:
-        where.append(Sql("customer_id = %s", (customer.id,)))
-    # Of all customers the newest stored are asked for by number, which needs no sorting of a whole span.
-    order = "occurred_at DESC" if customer is not None else "customer_id, seq DESC"
+    # Customer by customer an index leads to the newest of a span; of all together they would have to be sorted.
+    whose = (
+        Sql("(SELECT %s::bigint AS customer_id) s", (customer.id,))
+        if customer is not None
+        else Sql(
+            "(SELECT customer_id FROM metering_eventstream ORDER BY last_seq DESC, customer_id LIMIT %s) s",
+            (limits.PICKER_CUSTOMERS_MAX,),
+        )
+    )
     return joined(
         [
-            Sql("SELECT * FROM metering_event e WHERE"),
-            joined(where, " AND "),
-            Sql(f"ORDER BY {order} LIMIT %s", (limits.PICKER_EVENTS_MAX,)),
+            Sql("SELECT e.* FROM"),
+            whose,
+            Sql(
+                "CROSS JOIN LATERAL (SELECT * FROM metering_event WHERE customer_id = s.customer_id"
+                " AND occurred_at >= %s AND occurred_at < %s ORDER BY occurred_at DESC LIMIT %s) e",
+                (start, end, _most_of_each(customer)),
+            ),
         ],
         " ",
     )
+
+
+def _most_of_each(customer: Customer | None) -> int:
+    return limits.PICKER_EVENTS_MAX // (limits.PICKER_CUSTOMERS_MAX if customer is None else 1)
 
 
 def _values(newest: Sql, paths: Sequence[str], cursor: object) -> tuple[Property, ...]:

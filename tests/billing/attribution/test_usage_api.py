@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core import limits
 from customers.models import Customer
 from metering.models import Event
 from pricing.price_imports import set_operator_prices
@@ -131,6 +132,18 @@ class TestAnswers:
             {"value": "search", "events": 4},
         ]
         assert found["model"]["events"] == body["looked_at"] == 8 and body["complete"]
+
+    def test_of_all_customers_each_is_looked_at(
+        self, operator_api: Any, acme: Customer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(limits, "PICKER_EVENTS_MAX", 6)
+        monkeypatch.setattr(limits, "PICKER_CUSTOMERS_MAX", 3)
+        other = a_customer("other")
+        at = datetime(2026, 1, 10, tzinfo=UTC)
+        use(other, call("o1", at, customer="other", properties={"squad": "red"}))
+        body = body_of(operator_api.get("/v1/usage/properties", **SPAN))
+        assert "properties.squad" in {item["path"] for item in body["properties"]}
+        assert (body["looked_at"], body["complete"]) == (5, False)
 
     def test_token_kinds_need_no_measure_to_be_named(
         self, operator_api: Any, acme: Customer, api_with_key: Callable[..., Any]
