@@ -12,6 +12,7 @@ from billing.ledger import lock_customer
 from billing.models import AddOn, Subscription
 from billing.parts import Parts
 from billing.trials import paid_part
+from core import texts
 from core.ids import new_id
 from core.money import CONTEXT, plain
 from core.periods import Period, Share
@@ -64,7 +65,8 @@ def end_add_on(subscription: Subscription, key: str, *, at: datetime) -> AddOn:
     """End a recurring add-on; the day of its end still counts. Raises ``NotFound``, and ``Conflict`` for a closed period."""
     lock_customer(subscription.customer_id)
     subscription.refresh_from_db()
-    add_on = add_ons_of(subscription).filter(key=key, recurring=True, ends_at=None).first()
+    running = add_ons_of(subscription).filter(recurring=True, ends_at=None)
+    add_on = running.filter(key=key).first() if texts.KEY.fullmatch(key) else None
     if add_on is None:
         raise NotFound(f"No recurring add-on {key[:80]!r} runs on this subscription.")
     _refuse_closed(subscription, at)

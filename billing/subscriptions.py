@@ -13,6 +13,7 @@ from billing.models import Subscription, SubscriptionSegment
 from billing.overrides import note_overrides, overrides_in
 from billing.plan_credits import grant_plan_credits
 from billing.trials import trial_end
+from core import texts
 from core.due_work import schedule
 from core.ids import new_id, public_id
 from core.periods import Period, local_date, local_midnight, period_containing, period_number
@@ -44,9 +45,9 @@ def plan_version_to_sell(plan_key: str, number: int | None = None) -> PlanVersio
 
     Raises ``Invalid`` naming the field, with what could be asked for instead.
     """
-    plan = Plan.objects.filter(key=plan_key).first()
+    plan = Plan.objects.filter(key=plan_key).first() if texts.KEY.fullmatch(plan_key) else None
     if plan is None:
-        raise Invalid.one("plan", "unknown_plan", f"There is no plan with the key {plan_key!r}.")
+        raise Invalid.one("plan", "unknown_plan", f"There is no plan with the key {plan_key[:80]!r}.")
     versions = plan.versions.filter(status=PlanVersion.Status.PUBLISHED).order_by("-number")
     version = versions.filter(number=number).first() if number is not None else versions.first()
     if version is None:

@@ -6,7 +6,7 @@ from decimal import InvalidOperation
 from typing import Any
 
 from console.forms import Errors, Input, filled
-from console.plan_editor.posted import ROOTS, rest_of, shown_match
+from console.plan_editor.posted import ROOTS, dimensions_of, rest_of, shown_match
 from pricing.charge_words import charge_words
 from pricing.engine.charge import READERS
 from pricing.plan_terms import (
@@ -212,7 +212,7 @@ def _charge(
         )
     elif model != "flat":
         head.append(Input("meter", "Meter", kind="select", choices=meters))
-    shown = {**charge, "dimensions": ", ".join(map(str, charge.get("dimensions") or []))}
+    shown = {**charge, "dimensions": ", ".join(dimensions_of(charge))}
     modifiers = _row(MODIFIERS, place, shown, errors)
     return ChargeForm(
         index,

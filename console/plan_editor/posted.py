@@ -5,6 +5,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from core import strict_json
+from core.problems import Problem
+
 # A row that is there but empty so far: without it an empty row would vanish from the form.
 ROW = "row"
 # What the form has no fields for goes through it unseen, as JSON.
@@ -51,8 +54,9 @@ def terms_of(post: Iterable[tuple[str, str]]) -> dict[str, Any]:
         _read_matrix(charge)
         if isinstance(charge, dict):
             charges[index] = _with_rest(charge)
-    if "rate" not in terms.get("margin_floor", {}):
-        terms.pop("margin_floor", None)
+    floor = terms.get("margin_floor")
+    if isinstance(floor, dict) and "rate" not in floor:
+        del terms["margin_floor"]
     return terms
 
 
@@ -68,8 +72,8 @@ def _with_rest(node: Any) -> Any:
         return node
     text = node.pop(REST)
     try:
-        rest = json.loads(text) if isinstance(text, str) else {}
-    except ValueError:
+        rest = strict_json.loads(text.encode()) if isinstance(text, str) else {}
+    except Problem:
         rest = {}
     return {**rest, **node} if isinstance(rest, dict) else node
 
@@ -127,11 +131,18 @@ def _read_matrix(charge: Any) -> None:
     for cell in cells if isinstance(cells, list) else []:
         if isinstance(cell, dict) and isinstance(cell.get("match"), str):
             values = [value.strip() for value in cell["match"].split(",")]
-            given = zip(charge.get("dimensions") or [], values, strict=False)
+            given = zip(dimensions_of(charge), values, strict=False)
             cell["match"] = {name: value for name, value in given if value}
+
+
+def dimensions_of(charge: Mapping[str, Any]) -> list[str]:
+    """The matrix's dimensions; none where something else stands in their place."""
+    names = charge.get("dimensions")
+    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def shown_match(charge: Mapping[str, Any], cell: Mapping[str, Any]) -> str:
     """A cell's match as the form writes it: the values in the order of the dimensions."""
-    match = cell.get("match") or {}
-    return ", ".join(str(match.get(name, "")) for name in charge.get("dimensions") or [])
+    match = cell.get("match")
+    values = match if isinstance(match, Mapping) else {}
+    return ", ".join(str(values.get(name, "")) for name in dimensions_of(charge))

@@ -40,7 +40,8 @@ def fit_models(terms: dict[str, Any], fields: dict[str, frozenset[str]]) -> dict
     ``fields`` are those that belong to some model alone, by model.
     """
     every = frozenset().union(*fields.values())
-    for charge in terms.get("charges", []):
+    charges = terms.get("charges")
+    for charge in charges if isinstance(charges, list) else []:
         if isinstance(charge, dict):
             foreign = every - fields.get(str(charge.get("model")), frozenset())
             for name in foreign & charge.keys():

@@ -24,7 +24,7 @@ from console.queries.story import story_of
 from core.clock import now as present
 from core.pages.spreadsheet import Cell, csv_response
 from core.pages.streams import before_of, stream
-from core.pages.tables import chips_for, day_of, kept, searched, wants_csv
+from core.pages.tables import chips_for, day_of, kept, parameter, searched, wants_csv
 from customers.models import Customer
 from metering.formats.bodies import READERS
 from metering.models import Event
@@ -48,7 +48,7 @@ HEAD = (
 @staff_page
 def events(request: HttpRequest) -> HttpResponseBase:
     """Where is what was sent? A customer's events with filters; without a customer, an id of anybody's, or the newest."""
-    key = _asked(request, "customer")
+    key = parameter(request, "customer")
     words = searched(request)
     customer = Customer.objects.filter(key=key).first() if key else None
     context: dict[str, Any] = {
@@ -58,8 +58,8 @@ def events(request: HttpRequest) -> HttpResponseBase:
         "search": words,
         "chips": chips_for(request, "state", STATES),
         "kept": [(name, value) for name, value in kept(request.GET) if name not in OWN_FIELDS],
-        "fields": {name: _asked(request, name) for name in sorted(OWN_FIELDS)},
-        "narrowed": any(_asked(request, name) for name in OWN_FIELDS - {"customer"}),
+        "fields": {name: parameter(request, name) for name in sorted(OWN_FIELDS)},
+        "narrowed": any(parameter(request, name) for name in OWN_FIELDS - {"customer"}),
         "doors": list(READERS),
         "refused_count": open_refusals_count(),
         "unmatched_count": unmatched_count(),
@@ -117,20 +117,16 @@ def conflict(request: HttpRequest, customer_id: int, conflict_id: UUID) -> HttpR
     return render(request, "console/conflict.html", {"told": told, "zone": zone})
 
 
-def _asked(request: HttpRequest, name: str) -> str:
-    return request.GET.get(name, "").replace("\0", "").strip()[:255]
-
-
 def _filter(request: HttpRequest, customer: Customer) -> EventFilter:
     until = day_of(request, "until")
     return EventFilter(
         customer.id,
         words=searched(request),
-        model=_asked(request, "model"),
+        model=parameter(request, "model"),
         state=request.GET.get("state", ""),
-        type=_asked(request, "type"),
-        source=_asked(request, "source"),
-        door=_asked(request, "door"),
+        type=parameter(request, "type"),
+        source=parameter(request, "source"),
+        door=parameter(request, "door"),
         since=_midnight(day_of(request, "since"), customer),
         until=_midnight(until + timedelta(days=1) if until else None, customer),
         before=before_of(request),

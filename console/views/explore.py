@@ -22,7 +22,7 @@ from core.pages import charts
 from core.pages.explorer import explorer_data
 from core.pages.figures import axis_money, compact, money_text
 from core.pages.spreadsheet import Cell, csv_response
-from core.pages.tables import address, wants_csv
+from core.pages.tables import address, parameter, wants_csv
 from core.pages.times import day, short_day
 from core.problems import Invalid, Problem
 from customers.models import Customer
@@ -64,7 +64,7 @@ def explore(request: HttpRequest) -> HttpResponseBase:
 
 
 def _customer(request: HttpRequest) -> Customer | None:
-    key = request.GET.get("customer", "").replace("\0", "").strip()
+    key = parameter(request, "customer")
     return Customer.objects.filter(key=key).first() if key else None
 
 
@@ -85,8 +85,7 @@ def _question(
     request: HttpRequest, customer: Customer | None, first: date, last: date, now: Any
 ) -> UsageQuestion:
     """The question that the address asks. Raises ``Invalid``."""
-    key = request.GET.get("customer", "").strip()
-    if key and customer is None:
+    if parameter(request, "customer") and customer is None:
         raise Invalid.one("customer", "unknown", "No customer has this key.")
     chosen = [request.GET.get(name, "") for name in ("by", "by2")] if "by" in request.GET else ["model", ""]
     data = {

@@ -20,11 +20,12 @@ from console.access import staff_page
 from console.acts import Done, carry_out, refused
 from console.forms import Input, day_end, errors_of, filled, read_day, written
 from console.queries.subscriptions import add_ons
+from core import limits
 from core.clock import now as present
 from core.fields import Fields
 from core.ids import parse_public_id
 from core.pages.spreadsheet import csv_response
-from core.pages.tables import Column, chips_for, listing, searched, wants_csv
+from core.pages.tables import Column, chips_for, listing, searched, storable, wants_csv
 from core.problems import NotFound, Problem
 from core.times import render_time
 from customers.models import Customer
@@ -114,7 +115,7 @@ def void(request: HttpRequest, customer_id: int, public: str) -> HttpResponse:
     if not CreditGrant.objects.filter(customer=customer, id=grant_id).exists():
         raise NotFound("There is no such grant.")
     catch_up(customer.id, now)
-    reason = request.POST.get("reason", "").replace("\0", "").strip()[:300]
+    reason = storable(request.POST.get("reason", ""), limits.REASON_CHARACTERS_MAX)
     to = reverse("console:credits", args=[customer.id])
 
     def act() -> Done:

@@ -16,6 +16,7 @@ from console.queries.prices_of_model import Place, prices_of_model
 from core.clock import now as present
 from core.fields import Fields
 from core.money import CONTEXT, exact, parse_number, plain
+from core.pages.tables import parameter
 from core.problems import FieldError, Invalid, NotFound, Problem
 from core.times import render_time
 from pricing.models import PriceRow
@@ -48,7 +49,7 @@ class OwnPrice:
 def own_prices(request: HttpRequest) -> HttpResponse:
     """Write the operator's own prices for a model, from a day on that may be past."""
     now = present()
-    provider, model = request.GET.get("provider", ""), request.GET.get("model", "")
+    provider, model = parameter(request, "provider"), parameter(request, "model")
     rows = prices_of_model(provider, model, now)
     if not rows:
         raise NotFound("The price book has no price of this model.")

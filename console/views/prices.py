@@ -19,7 +19,16 @@ from console.queries.prices import (
 )
 from core.clock import now as present
 from core.pages.spreadsheet import Cell, csv_response
-from core.pages.tables import Column, chips_for, listing, order_fields, ordering, searched, wants_csv
+from core.pages.tables import (
+    Column,
+    chips_for,
+    listing,
+    order_fields,
+    ordering,
+    parameter,
+    searched,
+    wants_csv,
+)
 from core.problems import Problem
 from pricing.models import PriceRow
 from pricing.price_imports import approve_staged, refuse_staged
@@ -43,8 +52,8 @@ def prices(request: HttpRequest) -> HttpResponseBase:
     now = present()
     found = price_rows(
         searched(request),
-        request.GET.get("provider", ""),
-        request.GET.get("layer", ""),
+        parameter(request, "provider"),
+        parameter(request, "layer"),
         now,
         past=request.GET.get("past") == "1",
     )
@@ -61,7 +70,7 @@ def prices(request: HttpRequest) -> HttpResponseBase:
         ),
         "past": chips_for(request, "past", [("", "In force and to come"), ("1", "Past too")]),
         "providers": names,
-        "provider": request.GET.get("provider", ""),
+        "provider": parameter(request, "provider"),
         "staged": staged_snapshots(),
         "unpriced": unpriced_count(),
         "now": now,

@@ -19,7 +19,7 @@ from console.queries.refused import RefusalFilter, names_of, open_codes, refusal
 from core import limits
 from core.clock import now as present
 from core.pages.spreadsheet import Cell, csv_response
-from core.pages.tables import Column, chips_for, listing, order_fields, ordering, wants_csv
+from core.pages.tables import Column, chips_for, listing, order_fields, ordering, storable, wants_csv
 from core.problems import Problem
 from customers.models import ApiKey
 from metering.formats.bodies import READERS
@@ -169,7 +169,7 @@ def _shown(
 
 def _filter(given: Any) -> RefusalFilter:
     def text(name: str) -> str:
-        return str(given.get(name, "")).replace("\0", "").strip()[: limits.SEARCH_CHARACTERS_MAX]
+        return storable(str(given.get(name, "")), limits.SEARCH_CHARACTERS_MAX)
 
     return RefusalFilter(text("q"), text("state"), text("door"), text("code"))
 

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
+from billing.attribution.patience import TooBroad
 from billing.attribution.run_trees import run_steps, run_tree
 from billing.attribution.runs import FAILED_RUN, OK, Run, RunFilter, runs_page
 from billing.attribution.span import read_span
@@ -18,7 +19,7 @@ from core.clock import now as present
 from core.fields import Fields
 from core.http.pagination import PageRequest, encode_cursor, page_request
 from core.pages.spreadsheet import Cell, csv_response
-from core.pages.tables import address, chips_for, kept, searched, wants_csv
+from core.pages.tables import address, chips_for, kept, parameter, searched, wants_csv
 from core.problems import NotFound, Problem
 from customers.models import Customer
 
@@ -47,7 +48,7 @@ HEAD = (
 def runs(request: HttpRequest) -> HttpResponseBase:
     """The runs of the last 30 days or of the days asked for, the latest started first."""
     now = present()
-    key = request.GET.get("customer", "").replace("\0", "").strip()
+    key = parameter(request, "customer")
     customer = Customer.objects.filter(key=key).first() if key else None
     context: dict[str, Any] = {
         "now": now,
@@ -63,7 +64,9 @@ def runs(request: HttpRequest) -> HttpResponseBase:
     try:
         asked, page = _asked(request, customer, now)
         if wants_csv(request):
-            found, _ = runs_page(asked, PageRequest(limits.USAGE_ROWS_MAX, ()))
+            found, more = runs_page(asked, PageRequest(limits.USAGE_ROWS_MAX, ()))
+            if more:
+                raise TooBroad(f"A file holds at most {limits.USAGE_ROWS_MAX:,} runs; narrow the days.")
             return csv_response("runs", HEAD, _cells(found))
         found, after = runs_page(asked, page)
     except Problem as problem:

@@ -14,6 +14,7 @@ from console.access import staff_page
 from core import limits
 from core.clock import now as present
 from core.http.credentials import Credential
+from core.pages.tables import storable
 from core.problems import FieldError, Invalid, Problem, TooLarge
 from customers.models import Customer
 from metering.deliveries import Delivery
@@ -100,7 +101,7 @@ def send(request: HttpRequest) -> HttpResponse:
 def _pasted(request: HttpRequest) -> Pasted:
     given = request.POST
     door = given.get("door", "native")
-    customer = given.get("customer", "").replace("\0", "").strip()[: limits.ID_CHARACTERS_MAX]
+    customer = storable(given.get("customer", ""))
     return Pasted(door if door in READERS else "native", given.get("body", ""), customer)
 
 

@@ -16,7 +16,7 @@ from core import limits, texts
 from core.clock import now as present
 from core.currencies import parse_currency
 from core.pages.spreadsheet import Cell, csv_response
-from core.pages.tables import address, searched, wants_csv
+from core.pages.tables import address, searched, storable, wants_csv
 from core.problems import Problem
 from core.times import parse_zone
 from customers.customers import create_customer
@@ -50,7 +50,7 @@ def unmatched(request: HttpRequest) -> HttpResponseBase:
 @staff_page
 def unmatched_key(request: HttpRequest) -> HttpResponse:
     """What waits under one key, and the three ways on."""
-    waiting = waiting_key(_given(request.GET.get("key", "")))
+    waiting = waiting_key(storable(request.GET.get("key", "")))
     context = {
         "waiting": waiting,
         "rows": latest_waiting(waiting.key),
@@ -64,7 +64,7 @@ def unmatched_key(request: HttpRequest) -> HttpResponse:
 @staff_page
 def create(request: HttpRequest) -> HttpResponse:
     """Make the customer of this key; what waits for it is taken in with it."""
-    key = _given(request.POST.get("key", ""))
+    key = storable(request.POST.get("key", ""))
     waits = waiting_events(key).count()
     currency, zone = (
         request.POST.get("currency", "").strip().upper(),
@@ -92,7 +92,7 @@ def create(request: HttpRequest) -> HttpResponse:
 @staff_page
 def assign(request: HttpRequest) -> HttpResponse:
     """Take what waits under this key in as another customer's."""
-    key, named = _given(request.POST.get("key", "")), _given(request.POST.get("customer", ""))
+    key, named = storable(request.POST.get("key", "")), storable(request.POST.get("customer", ""))
     customer = Customer.objects.filter(key=named).first()
     if customer is None:
         messages.error(request, f"Nothing was taken in: no customer has the key “{named}”.")
@@ -111,7 +111,7 @@ def assign(request: HttpRequest) -> HttpResponse:
 @staff_page
 def discard(request: HttpRequest) -> HttpResponse:
     """Give up what waits under this key."""
-    key = _given(request.POST.get("key", ""))
+    key = storable(request.POST.get("key", ""))
     count = discard_unmatched(key, by=by(request), now=present())
     messages.success(
         request,
@@ -122,10 +122,6 @@ def discard(request: HttpRequest) -> HttpResponse:
 
 def _events(count: int) -> str:
     return "event was" if count == 1 else "events were"
-
-
-def _given(written: str) -> str:
-    return written.replace("\0", "").strip()[: limits.ID_CHARACTERS_MAX]
 
 
 def _back(key: str) -> HttpResponse:

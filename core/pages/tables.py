@@ -9,6 +9,8 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 
+from core import limits
+
 ROWS_PER_PAGE = 50
 PAGE_MAX = 10_000  # an offset beyond it costs more than any reader gains
 SEARCH_CHARACTERS_MAX = 200
@@ -79,9 +81,19 @@ def address(request: HttpRequest, changes: Mapping[str, str | None]) -> str:
     return f"{request.path}?{query.urlencode()}" if query else request.path
 
 
+def storable(written: str, most: int = limits.ID_CHARACTERS_MAX) -> str:
+    """What was written into an address or a form, without the blanks around it and what Postgres cannot store."""
+    return written.replace("\0", "").strip()[:most]
+
+
+def parameter(request: HttpRequest, name: str) -> str:
+    """A parameter of the address; empty where it is absent."""
+    return storable(request.GET.get(name, ""))
+
+
 def searched(request: HttpRequest) -> str:
-    """What was typed into the search field, without what Postgres cannot store."""
-    return request.GET.get("q", "").replace("\0", "").strip()[:SEARCH_CHARACTERS_MAX]
+    """What was typed into the search field."""
+    return storable(request.GET.get("q", ""), SEARCH_CHARACTERS_MAX)
 
 
 def day_of(request: HttpRequest, name: str = "day") -> date | None:
@@ -100,11 +112,11 @@ def wants_csv(request: HttpRequest) -> bool:
 def ordering(request: HttpRequest, columns: Sequence[Column], default: str) -> tuple[Column, bool]:
     """The column to sort by and whether downward: from the address, else ``default`` (``-key`` is downward)."""
     by_key = {column.key: column for column in columns if column.order}
-    asked = request.GET.get("sort", default)
-    key = asked.removeprefix("-")
+    sort = request.GET.get("sort", default)
+    key = sort.removeprefix("-")
     if key not in by_key:
-        asked, key = default, default.removeprefix("-")
-    return by_key[key], asked.startswith("-")
+        sort, key = default, default.removeprefix("-")
+    return by_key[key], sort.startswith("-")
 
 
 def order_fields(column: Column, downward: bool) -> list[str]:

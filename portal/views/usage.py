@@ -16,7 +16,7 @@ from core.pages.explorer import explorer_data
 from core.pages.figures import axis_money, compact, money_text
 from core.pages.hues import Hue, hues_of
 from core.pages.spreadsheet import csv_response
-from core.pages.tables import Chip, address, chips_for, day_of, wants_csv
+from core.pages.tables import Chip, address, chips_for, day_of, storable, wants_csv
 from core.pages.times import day, local_day, short_day
 from portal.queries.usage import (
     DIMENSIONS,
@@ -54,7 +54,9 @@ def usage(request: HttpRequest, visit: Visit) -> HttpResponseBase:
     window = window_of(request, visit)
     by = request.GET.get("by", "model") if request.GET.get("by") in DIMENSIONS else "model"
     only = {
-        name: request.GET.getlist(f"only_{name}") for name in DIMENSIONS if request.GET.get(f"only_{name}")
+        name: [storable(value) for value in request.GET.getlist(f"only_{name}")]
+        for name in DIMENSIONS
+        if request.GET.get(f"only_{name}")
     }
     slices = usage_by(visit.customer.id, window, by, only=only)
     totals = totals_by_name(slices)

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from billing.models import ValueEvent
+from core import limits
 from core.pages.explorer import explorer_data
 from metering.events import store_events
 from tests.billing.world import call
@@ -123,6 +124,13 @@ class TestRuns:
     def test_the_file_holds_what_the_list_shows(self, operator: Client, tickets: ValueEvent) -> None:
         lines = rows_of(operator, "/console/runs", customer="acme")
         assert {line[0] for line in lines[1:]} == {"r", "lost"}
+
+    def test_a_file_that_could_not_hold_all_is_refused(
+        self, operator: Client, tickets: ValueEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(limits, "USAGE_ROWS_MAX", 1)
+        answer = operator.get("/console/runs", {"customer": "acme", "format": "csv"})
+        assert answer.status_code == 422 and "narrow the days" in answer.content.decode()
 
     def test_what_is_not_there_is_404(self, operator: Client, acme: Company) -> None:
         for path in (f"{acme.customer.id}/none", "999/run-1", f"{acme.customer.id}/%00"):

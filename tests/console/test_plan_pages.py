@@ -179,10 +179,30 @@ class TestEditor:
 
     @pytest.mark.parametrize("step", ["json", "form", "again", "add charges"])
     @pytest.mark.parametrize(
-        "text", ["{", '{"charges": {"a": 1}}', '{"charges": [1], "currency": "xx", "fee": []}']
+        "text",
+        [
+            "{",
+            '{"charges": {"a": 1}}',
+            '{"charges": [1], "currency": "xx", "fee": []}',
+            '{"charges": 5, "credit_grants": 5, "margin_floor": 5, "commitment": []}',
+            '{"charges": [{"model": "matrix", "dimensions": 5, "cells": [{"match": "x"}, 7]}]}',
+            '{"charges": [{"model": [], "key": {}, "meter": 7, "tiers": {"a": 1}}]}',
+        ],
     )
     def test_odd_terms_are_no_error_of_ours(self, operator: Client, text: str, step: str) -> None:
         answer = operator.post(NEW, {"mode": "json", "do": step, "json": text})
+        assert answer.status_code in (200, 422)
+
+    @pytest.mark.parametrize("place", ["rest", "charges[0].rest"])
+    @pytest.mark.parametrize(
+        "rest",
+        ["[" * 100_000, "NaN", '{"margin_floor": 5, "charges": 5}', '{"cells": 7, "dimensions": 7}', "5"],
+    )
+    def test_what_goes_through_unseen_is_read_as_strictly(
+        self, operator: Client, place: str, rest: str
+    ) -> None:
+        form = {name: text for name, text in FORM.items() if "floor" not in name}
+        answer = operator.post(NEW, form | {"do": "again", place: rest})
         assert answer.status_code in (200, 422)
 
     def test_a_plan_is_copied_under_another_key(self, operator: Client) -> None:

@@ -71,7 +71,13 @@ def test_a_draft_is_the_sellers_own_paper(globex: Company) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/portal/invoices/inv_zzz", "/portal/invoices/%00", "/portal/calls?q=%00&day=x"]
+    "path",
+    [
+        "/portal/invoices/inv_zzz",
+        "/portal/invoices/%00",
+        "/portal/calls?q=%00&day=x",
+        "/portal/usage?only_model=%00",
+    ],
 )
 def test_odd_addresses_are_no_error_of_ours(visitor: Client, path: str) -> None:
     assert visitor.get(path).status_code in (200, 404)
