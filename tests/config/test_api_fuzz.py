@@ -55,9 +55,19 @@ def known_objects(operator_api: Any) -> dict[str, Any]:
         ("/v1/plans", plan),
         ("/v1/plans/known/versions/1/publish", {}),
         ("/v1/plans/known/versions", plan),
+        ("/v1/value-events", {"key": "known", "event_type": "llm.call"}),
+        ("/v1/events", {"id": "known", "customer": "known", "type": "llm.call", "run": {"id": "known"}}),
     ]:
         assert operator_api.post(path, body).status_code in (200, 201), path
-    return {"key": "known", "number": 1}
+    operator_api.post("/v1/events", {"id": "bad", "customer": "known", "type": "llm.call", "quantity": "x"})
+    return {
+        "key": "known",
+        "number": 1,
+        "/v1/runs": "known",
+        "/v1/events": "known",
+        "/v1/events/rejected": operator_api.get("/v1/events/rejected").json()["results"][0]["id"],
+        "/v1/backfills": operator_api.post("/v1/backfills", {}).json()["id"],
+    }
 
 
 @pytest.fixture
@@ -90,6 +100,11 @@ def test_every_answer_is_one_that_the_schema_tells_of(
             case.path_parameters |= {
                 name: value for name, value in known_objects.items() if name in case.path_parameters
             }
+            places = [place for place in known_objects if case.path.startswith(f"{place}/{{id}}")]
+            if places:
+                case.path_parameters["id"] = known_objects[places[0]]
+            if "customer" in case.query:
+                case.query["customer"] = "known"
         case.call_and_validate(headers=operator_api.headers, checks=CHECKS)
 
     ask()

@@ -17,7 +17,9 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 OPEN = {"v1/schema", "v1/docs", "v1/stripe/webhook"}  # described to all; signed by Stripe
 WORKED_OUT = {"v1/price-preview", "v1/estimate"}  # asked by POST, and nothing is stored
 FOREIGN = {"v1/traces"}  # refuses in the words of OpenTelemetry
-OURS = {"customers", "subscriptions", "invoices", "credit-grants", "events"}
+OURS = {"customers", "subscriptions", "invoices", "credit-grants", "events", "runs"}
+# Nothing of these is a customer's business, whoever's it is.
+OPERATORS = ("v1/backfills", "v1/value-events", "v1/events/rejected", "v1/events/unmatched", "v1/re-ratings")
 
 
 def api_patterns() -> Iterator[str]:
@@ -45,7 +47,9 @@ def world(operator_api: Any) -> dict[str, str]:
         book.customer(key)
         book.subscribe("payg", customer=key)
     book.on("2027-01-02")
-    event = book.use("acme")
+    event = book.use("acme", run={"id": "run-1"})
+    book.api.post("/v1/events", {"id": "bad", "customer": "acme", "type": "llm.call", "quantity": "x"})
+    book.post("/v1/value-events", {"key": "won", "event_type": "ticket.resolved"})
     grant = book.post("/v1/credit-grants", {"customer": "acme", "amount": "5"})
     return {
         "customer": "acme",
@@ -53,6 +57,10 @@ def world(operator_api: Any) -> dict[str, str]:
         "invoice": book.invoices("acme")[0]["id"],
         "grant": grant["id"],
         "event": event,
+        "run": "run-1",
+        "refusal": book.get("/v1/events/rejected")["results"][0]["id"],
+        "backfill": book.post("/v1/backfills", {"customer": "acme"})["id"],
+        "value_event": "won",
     }
 
 
@@ -63,6 +71,10 @@ def address(route: str, world: dict[str, str]) -> str:
         "v1/subscriptions": "subscription",
         "v1/invoices": "invoice",
         "v1/credit-grants": "grant",
+        "v1/runs": "run",
+        "v1/backfills": "backfill",
+        "v1/value-events": "value_event",
+        "v1/events/rejected": "refusal",
         "v1/events": "event",
     }
     path = "/" + route
@@ -111,13 +123,13 @@ def test_another_customers_objects_are_absent(
     before = everything()
     for route in api_patterns():
         path = address(route, world)
-        if not any(world[name] in path for name in world):
+        if route.startswith(OPERATORS) or not any(world[name] in path for name in world):
             continue
-        for method in ("GET", "POST", "PATCH"):
+        for method in ("GET", "POST", "PUT", "PATCH"):
             answer = stranger.send(method, path, {})
             refused = {403, 404, 405} if method != "GET" else {404, 405}
             assert answer.status_code in refused, (method, path, answer.status_code, answer.content)
-    for listing in ("invoices", "subscriptions", "credit-grants", "events"):
+    for listing in ("invoices", "subscriptions", "credit-grants", "events", "usage", "runs"):
         assert stranger.get(f"/v1/{listing}", customer="acme").status_code == 404
         assert "acme" not in stranger.get(f"/v1/{listing}").content.decode()
     after = everything()
@@ -131,9 +143,24 @@ def test_a_key_that_may_only_read_changes_nothing(
     reader = api_with_key(["read"])
     before = everything()
     for route in set(api_patterns()) - WORKED_OUT:
-        for method in ("POST", "PATCH"):
+        for method in ("POST", "PUT", "PATCH"):
             answer = reader.send(method, address(route, world), {})
             assert answer.status_code in (403, 405), (method, route, answer.status_code, answer.content)
+    assert everything() == before
+
+
+def test_what_is_the_operators_is_refused_to_every_customers_key(
+    world: dict[str, str], api_with_key: Callable[..., Any]
+) -> None:
+    own = api_with_key(customer=Customer.objects.get(key="acme"))
+    routes = [route for route in api_patterns() if route.startswith(OPERATORS)]
+    assert {place for place in OPERATORS for route in routes if route.startswith(place)} == set(OPERATORS)
+    before = everything()
+    for route in routes:
+        for method in METHODS:
+            answer = own.send(method, address(route, world), {})
+            assert answer.status_code in (403, 405), (method, route, answer.status_code)
+            assert world["refusal"] not in answer.content.decode()
     assert everything() == before
 
 
@@ -149,10 +176,16 @@ def test_a_customers_own_key_reads_its_rows_without_cost_and_writes_none(
         "/v1/subscriptions/acme",
         f"/v1/invoices/{world['invoice']}",
         f"/v1/events/{world['event']}/receipt",
+        "/v1/usage",
+        "/v1/usage/properties",
+        "/v1/runs",
+        "/v1/runs/run-1",
     ):
         answer = own.get(path)
         assert answer.status_code == 200, path
-        assert "margin" not in answer.json() and "cost" not in answer.json()
+        assert '"margin"' not in answer.content.decode() and '"cost"' not in answer.content.decode(), path
+    for name in ("cost", "margin", "revenue", "failed_cost", "retry_cost"):
+        assert own.get("/v1/usage", measure=name).status_code == 422, name
     for path, body in (
         ("/v1/subscriptions", {"customer": "acme", "plan": "payg", "key": "more"}),
         ("/v1/subscriptions/acme/cancel", {}),
