@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -93,7 +94,6 @@ def test_a_short_secret_key_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "sentence"),
     [
-        ("BURNLINE_PORT", "70000", "BURNLINE_PORT is '70000'; it must be a whole number from 1 to 65535."),
         (
             "DATABASE_URL",
             "mysql://x/y",
@@ -104,19 +104,27 @@ def test_a_short_secret_key_is_refused(tmp_path: Path) -> None:
         ("BURNLINE_URL", "https://x.example/billing", "BURNLINE_URL must be a scheme and a host"),
     ],
 )
-def test_up_refuses_a_bad_setting_in_one_sentence(
-    variable: str, value: str, sentence: str, tmp_path: Path
+def test_a_bad_setting_is_refused_as_the_settings_are_read(
+    variable: str, value: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("BURNLINE_VAR", str(tmp_path))
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ImproperlyConfigured, match=f"^{re.escape(sentence)}"):
+        runpy.run_path(str(ROOT / "config" / "settings.py"))
+
+
+def test_up_refuses_a_bad_setting_in_one_sentence(tmp_path: Path) -> None:
+    given = {"DJANGO_SETTINGS_MODULE": "config.settings", "BURNLINE_VAR": str(tmp_path)}
     result = subprocess.run(
         [sys.executable, "-m", "config.up"],
         cwd=ROOT,
-        env=os.environ
-        | {"DJANGO_SETTINGS_MODULE": "config.settings", "BURNLINE_VAR": str(tmp_path), variable: value},
+        env=os.environ | given | {"BURNLINE_PORT": "70000"},
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert result.returncode == 1
+    sentence = "BURNLINE_PORT is '70000'; it must be a whole number from 1 to 65535."
     assert f"Burnline cannot start. {sentence}" in result.stderr
     assert "Traceback" not in result.stderr
 
