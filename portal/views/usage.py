@@ -53,11 +53,7 @@ class NameRow:
 def usage(request: HttpRequest, visit: Visit) -> HttpResponseBase:
     window = window_of(request, visit)
     by = request.GET.get("by", "model") if request.GET.get("by") in DIMENSIONS else "model"
-    only = {
-        name: [storable(value) for value in request.GET.getlist(f"only_{name}")]
-        for name in DIMENSIONS
-        if request.GET.get(f"only_{name}")
-    }
+    only = _only(request)
     slices = usage_by(visit.customer.id, window, by, only=only)
     totals = totals_by_name(slices)
     total = sum(totals.values(), Used())
@@ -111,6 +107,12 @@ def usage(request: HttpRequest, visit: Visit) -> HttpResponseBase:
         "csv_href": address(request, {"format": "csv"}),
     }
     return render(request, "portal/usage.html", context)
+
+
+def _only(request: HttpRequest) -> dict[str, list[str]]:
+    """The values that the address narrows each dimension to."""
+    named = {name: request.GET.getlist(f"only_{name}") for name in DIMENSIONS}
+    return {name: [storable(value) for value in values] for name, values in named.items() if any(values)}
 
 
 def window_of(request: HttpRequest, visit: Visit) -> Window:
