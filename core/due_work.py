@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Min, Q
 
 from core.failpoints import failpoint
@@ -93,10 +93,22 @@ def schedule(
 
 
 def ensure(customer_id: int, kind: str, key: str, due_at: datetime) -> None:
-    """Make work due unless it already is: asked often, it is done once, at the time first asked for."""
-    DueWork.objects.bulk_create(
-        [DueWork(customer_id=customer_id, kind=kind, key=key, due_at=due_at)], ignore_conflicts=True
-    )
+    """Make work due unless it already is: asked often, it is done once, at the time first asked for.
+
+    A handler that is at it may have looked already, and would take the row away with it: then the work is due once more.
+    Nobody begins it before the caller's commit, so that whoever does sees what it was asked for.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO core_duework AS w (customer_id, kind, key, due_at, payload, attempt, last_error)
+            VALUES (%s, %s, %s, %s, '{}', 0, '')
+            ON CONFLICT (customer_id, kind, key) DO UPDATE
+                SET due_at = greatest(excluded.due_at, w.due_at + interval '1 microsecond'), lease_until = NULL
+                WHERE w.lease_until IS NOT NULL
+            """,
+            [customer_id, kind, key, due_at],
+        )
 
 
 def cancel(customer_id: int, kind: str, key: str) -> None:

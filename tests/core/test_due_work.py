@@ -105,6 +105,31 @@ def test_work_that_was_scheduled_anew_while_it_ran_stays(done):
     assert DueWork.objects.get().due_at == NOW + timedelta(hours=1)
 
 
+def test_work_that_was_asked_for_while_it_ran_is_done_once_more(done):
+    def handle(work: Work, now: datetime) -> None:
+        done.append(work)
+        ensure(1, "test", "a", now + timedelta(minutes=5))  # as another process may, once this one has looked
+
+    register("test", handle)
+    schedule(1, "test", "a", NOW)
+
+    assert run_due(NOW) == {"done": 1}
+    assert run_due(NOW + timedelta(minutes=4)) == {}
+    assert run_due(NOW + timedelta(minutes=5)) == {"done": 1}
+
+
+def test_what_waits_or_is_parked_stays_as_it_is_when_asked_for_again(done):
+    schedule(1, "test", "waits", NOW)
+    schedule(1, "test", "parked", NOW)
+    DueWork.objects.filter(key="parked").update(parked_at=NOW)
+    before = list(DueWork.objects.order_by("key").values())
+
+    ensure(1, "test", "waits", NOW + timedelta(days=1))
+    ensure(1, "test", "parked", NOW + timedelta(days=1))
+
+    assert list(DueWork.objects.order_by("key").values()) == before
+
+
 def test_one_customer_can_be_run_alone(done):
     schedule(1, "test", "a", NOW)
     schedule(2, "test", "a", NOW)
