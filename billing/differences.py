@@ -13,6 +13,7 @@ from billing.burning import CreditBurner
 from billing.rating import RatingBatch
 from billing.terms import MeteredCharge, Stretch
 from core.money import CONTEXT, ZERO
+from core.periods import Period
 from customers.models import Customer
 from metering.stored_event import StoredEvent, events_between
 from metering.usage import ADDED, BucketKey, Sums
@@ -93,17 +94,15 @@ class Side(RatingBatch):
     def _so_far(self, stretch: Stretch, metered: MeteredCharge, event: StoredEvent) -> Usage | None:
         if not metered.charge.counts_in_order:
             return None
-        start = self.closed.period_start(stretch.subscription, event.occurred_at)
-        place = (stretch.segment_id, metered.charge.key, start)
+        period = self.closed.counted_together(stretch.subscription, event.occurred_at)
+        place = (stretch.segment_id, metered.charge.key, period.start)
         if place not in self._orders:
-            self._orders[place] = usage_before_each(stretch, metered, self._events_of(stretch, start))
+            self._orders[place] = usage_before_each(stretch, metered, self._events_of(stretch, period))
         return self._orders[place].get(event.seq, Usage())
 
-    def _events_of(self, stretch: Stretch, start: datetime) -> list[StoredEvent]:
+    def _events_of(self, stretch: Stretch, period: Period) -> list[StoredEvent]:
         """The events that rating counted as the period's when it asked what came before."""
-        subscription = stretch.subscription
-        end = subscription.period_end if start == subscription.period_start else subscription.period_start
-        events = events_between(self.customer.id, start, end)
+        events = events_between(self.customer.id, period.start, period.end)
         return [event for event in events if stretch.holds(event.occurred_at)]
 
 
@@ -141,8 +140,9 @@ class Differences:
             self._batch.gain(key, sums)
         for side in (self._before, self._after):
             for stretch in side.stretches:
-                if stretch.holds(was.occurred_at) and price_moved(stretch, moved):
-                    self._batch.note_late(stretch, was.occurred_at)
+                for at in {was.occurred_at, now_is.occurred_at}:
+                    if stretch.holds(at) and price_moved(stretch, moved):
+                        self._batch.note_late(stretch, at)
         return bool(moved)
 
 

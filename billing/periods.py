@@ -46,10 +46,13 @@ class ClosedPeriods:
         """The start of the subscription's period that holds the instant."""
         if at >= subscription.period_start:
             return subscription.period_start
-        for period, _ in self._closed(subscription):
-            if at in period:
-                return period.start
-        return subscription.starts_at
+        period = self.period_of(subscription, at)
+        return subscription.starts_at if period is None else period.start
+
+    def counted_together(self, subscription: Subscription, at: datetime) -> Period:
+        """The period whose usage counts in one order with what happened at the instant."""
+        period = self.period_of(subscription, at)
+        return period or Period(self.period_start(subscription, at), subscription.period_end)
 
     def period_of(self, subscription: Subscription, at: datetime) -> Period | None:
         """The subscription's period that holds the instant, open or closed; ``None`` where none does."""
@@ -63,17 +66,18 @@ class ClosedPeriods:
         if at >= subscription.period_start and subscription.closed_at is None:
             return None
         for period, status in self._closed(subscription):
-            if at in period and status != Invoice.Status.DRAFT:
+            if at in period and status not in (Invoice.Status.DRAFT, Invoice.Status.VOID):
                 return period
         return None
 
     def _closed(self, subscription: Subscription) -> list[tuple[Period, str]]:
+        """Periods with their invoice's status; one whose invoice is void is a period all the same, and comes last."""
         if self._periods is None:
             self._periods = {}
-            rows = Invoice.objects.filter(customer_id=self._customer.id, kind="period").exclude(status="void")
-            for row in rows.only("subscription_id", "period_start", "period_end", "status"):
-                period = Period(row.period_start, row.period_end)
-                self._periods.setdefault(row.subscription_id, []).append((period, row.status))
+            rows = Invoice.objects.filter(customer_id=self._customer.id, kind="period")
+            told = rows.values_list("subscription_id", "period_start", "period_end", "status")
+            for id, start, end, status in sorted(told, key=lambda row: row[3] == Invoice.Status.VOID):
+                self._periods.setdefault(id, []).append((Period(start, end), status))
         return self._periods.get(subscription.id, [])
 
 

@@ -22,10 +22,10 @@ from billing.periods import ClosedPeriods, close_due_periods
 from billing.reversals import FirstReversals, reversed_event, takes_back, usage_taken_back
 from billing.statement import bucket_usage
 from billing.terms import MeteredCharge, Stretch, stretches_of
+from core import limits
 from core.due_work import ensure
 from core.failpoints import failpoint
 from core.money import ZERO, exact
-from core.periods import Period
 from customers.models import Customer
 from metering.event_paths import as_text, token_buckets
 from metering.stored_event import StoredEvent, events_after
@@ -54,6 +54,12 @@ def is_behind(customer_id: int, *, now: datetime) -> bool:
     """Whether the customer has events to rate or a period to close."""
     over = Subscription.objects.filter(customer_id=customer_id, closed_at=None, period_end__lte=now)
     return events_waiting(customer_id) > 0 or over.exists()
+
+
+def catch_up(customer_id: int, now: datetime) -> None:
+    """Rate what is stored, so that whoever has just sent usage reads it; a long backlog only in part."""
+    if is_behind(customer_id, now=now):
+        rate_pending(customer_id, now=now, limit=limits.CATCH_UP_EVENTS)
 
 
 @exact
@@ -132,7 +138,7 @@ class RatingBatch:
         self.reversing = {m.charge.reversed_by for s in self.stretches for m in s.charges}
         self.gains: dict[BucketKey, Sums] = {}
         self.unique: dict[tuple[Stretch, str, datetime], list[tuple[BucketKey, str]]] = defaultdict(list)
-        self.aggregations: dict[str, str] = {}
+        self.aggregations: dict[tuple[UUID, str], str] = {}
         self.late: set[tuple[UUID, datetime, datetime]] = set()
 
     def rate(self, event: StoredEvent) -> None:
@@ -141,11 +147,19 @@ class RatingBatch:
         self.open_period_of(at)
         calls = Sums(events=1, quantity=_tokens(event), cost=event.cost)
         for stretch in self.stretches:
-            if stretch.holds(at):
+            if self.counts(stretch, at):
                 self.rate_under(stretch, event, calls)
-        key = BucketKey(self.closed.customer_scope, CALLS, self.closed.hour(at), call_dimensions(event))
-        self.gain(key, calls)
+        self.gain_calls(event, calls)
         self.take_back(event)
+
+    def counts(self, stretch: Stretch, at: datetime) -> bool:
+        """Whether what happens at the instant counts for the stretch."""
+        return stretch.holds(at)
+
+    def gain_calls(self, event: StoredEvent, calls: Sums) -> None:
+        """Add to the statistics of all calls, in the event's own hour."""
+        hour = self.closed.hour(event.occurred_at)
+        self.gain(BucketKey(self.closed.customer_scope, CALLS, hour, call_dimensions(event)), calls)
 
     def open_period_of(self, at: datetime) -> None:
         """Open the periods that hold the instant, writing what was gained before."""
@@ -175,7 +189,7 @@ class RatingBatch:
             return
         at = original.occurred_at
         for stretch in self.stretches:
-            if not stretch.holds(at) or (only is not None and stretch.subscription.id != only):
+            if not self.counts(stretch, at) or (only is not None and stretch.subscription.id != only):
                 continue
             start = self.closed.period_start(stretch.subscription, at)
             for metered in stretch.charges:
@@ -195,13 +209,7 @@ class RatingBatch:
             dimensions = tuple(sorted(usage.dimensions.items()))
             gained = Sums(usage.events, usage.quantity, usage.amount)
             self.gain(BucketKey(stretch.segment_id, metered.charge.key, hour, dimensions), gained)
-            calls = BucketKey(
-                self.closed.customer_scope,
-                CALLS,
-                self.closed.hour(original.occurred_at),
-                call_dimensions(original),
-            )
-            self.gain(calls, Sums(amount=usage.amount))
+            self.gain_calls(original, Sums(amount=usage.amount))
 
     def note_late(self, stretch: Stretch, at: datetime) -> None:
         """Where the period is already invoiced, have its difference put on the next invoice."""
@@ -266,7 +274,7 @@ class RatingBatch:
             gained.quantity = ZERO
             self.unique[stretch, charge.key, period_start].append((key, metered.meter.text(event)))  # type: ignore[union-attr]
         elif metered.aggregation in ("max", "latest"):
-            self.aggregations[charge.key] = metered.aggregation
+            self.aggregations[key.scope_id, key.series] = metered.aggregation
             gained.latest_at = event.occurred_at
         self.gain(key, gained, metered.aggregation)
 
@@ -275,12 +283,10 @@ class RatingBatch:
         charge = metered.charge
         if not charge.counts_in_order:
             return None
-        subscription = stretch.subscription
-        start = self.closed.period_start(subscription, event.occurred_at)
-        end = subscription.period_end if start == subscription.period_start else subscription.period_start
-        stored = total(bucket_usage(stretch, metered, Period(start, end)))
+        period = self.closed.counted_together(stretch.subscription, event.occurred_at)
+        stored = total(bucket_usage(stretch, metered, period))
         for key, sums in self.gains.items():
-            if key.scope_id == stretch.segment_id and key.series == charge.key and start <= key.hour < end:
+            if key.scope_id == stretch.segment_id and key.series == charge.key and key.hour in period:
                 stored = stored.plus(Usage({}, sums.quantity, sums.events, sums.amount))
         return stored
 

@@ -93,14 +93,17 @@ def dimensions_hash(dimensions: Iterable[tuple[str, str]]) -> bytes:
     return blake2b(encode(sorted(dimensions)), digest_size=16).digest()
 
 
-def add_to_buckets(customer_id: int, gains: dict[BucketKey, Sums], *, aggregations: dict[str, str]) -> None:
+def add_to_buckets(
+    customer_id: int, gains: dict[BucketKey, Sums], *, aggregations: dict[tuple[UUID, str], str]
+) -> None:
     """Add the gains to the customer's buckets, in the caller's transaction, one statement for each way to aggregate.
 
-    ``aggregations`` says for a series whether its quantity is a ``max`` or the ``latest`` value; all others add up.
+    ``aggregations`` says for a series of a scope whether its quantity is a ``max`` or the ``latest`` value; all others add
+    up. Two plans may have charges of one name that count differently.
     """
     by_rule: dict[str, list[tuple[BucketKey, Sums]]] = {}
     for key, sums in gains.items():
-        rule = aggregations.get(key.series, "sum")
+        rule = aggregations.get((key.scope_id, key.series), "sum")
         by_rule.setdefault(rule if rule in ("max", "latest") else "sum", []).append((key, sums))
     for rule, items in sorted(by_rule.items()):
         _upsert(customer_id, rule, items)
@@ -130,6 +133,16 @@ def _upsert(customer_id: int, rule: str, items: Sequence[tuple[BucketKey, Sums]]
                 latest_at = greatest(b.latest_at, EXCLUDED.latest_at)
             """,
             [encode(rows).decode()],
+        )
+
+
+def drop_empty_buckets(customer_id: int, hours: Iterable[datetime]) -> None:
+    """Remove the customer's buckets of these hours from which all was taken that they had gained."""
+    nothing = " AND ".join(f"{name} = 0" for name in ADDED)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM metering_usagebucket WHERE customer_id = %s AND hour = ANY(%s) AND {nothing}",
+            [customer_id, list(hours)],
         )
 
 

@@ -52,3 +52,39 @@ def test_late_usage_is_a_correction_on_the_next_invoice_that_names_its_period(
     ]
     assert book.get(f"/v1/events/{late}/receipt")["invoice_line"]["number"] == february["number"]
     book.books_are_clean()
+
+
+def test_what_counts_in_order_never_counts_later_periods_before_late_usage(
+    diary: Callable[[str], Diary],
+) -> None:
+    """Two payments a month are free. The late one of January is its second, whatever February and March have had."""
+    book = diary("2027-01-01")
+    book.customer()
+    book.meter("paid", value="properties.amount", event_type="payment")
+    share = {"key": "share", "meter": "paid", "model": "percentage", "rate": "0.10", "free_events": 2}
+    book.plan("pro", [share])
+    book.subscribe("pro")
+    for month in ("01", "02", "03"):
+        book.on(f"2027-{month}-10")
+        book.use(type="payment", properties={"amount": "100"})
+    book.use(type="payment", properties={"amount": "100"}, time="2027-01-20T00:00:00Z")
+    book.on("2027-04-02")
+    assert [total for _, total in book.totals()] == [0, 0, 0]
+    book.books_are_clean()
+
+
+def test_charges_of_one_name_may_count_differently_in_two_plans(diary: Callable[[str], Diary]) -> None:
+    book = diary("2027-01-01")
+    book.customer()
+    book.meter("peak", "max", value="usage.output")
+    book.meter("output", value="usage.output")
+    charge = {"key": "tokens", "model": "per_unit", "unit_price": "1"}
+    book.plan("peaks", [charge | {"meter": "peak"}])
+    book.plan("sums", [charge | {"meter": "output"}])
+    book.subscribe("peaks", key="peaks")
+    book.subscribe("sums", key="sums")
+    for output in (5, 3, 4):
+        book.use(usage={"output": output})
+        told = {one["subscription"]: one["subtotal_minor"] for one in book.spend()["subscriptions"]}
+    assert told == {"peaks": 500, "sums": 1200}
+    book.books_are_clean()
