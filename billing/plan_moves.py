@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from billing.ledger import lock_customer
 from billing.models import PlanMove, PlanMoveStep, Subscription, SubscriptionSegment
@@ -51,10 +52,9 @@ def candidates(move: NewMove) -> list[Candidate]:
 
     Raises ``Invalid`` naming a customer that does not exist, and ``Conflict`` for a version that is not published.
     """
-    if move.version.status != PlanVersion.Status.PUBLISHED:
-        raise Conflict(
-            f"Version {move.version.number} is {move.version.status}: only a published one takes subscribers."
-        )
+    refusal = _not_published(move.version)
+    if refusal:
+        raise Conflict(refusal)
     running = Subscription.objects.filter(closed_at=None).select_related("customer")
     if isinstance(move.who, list):
         running = running.filter(customer_id__in=_customer_ids(move.who))
@@ -72,6 +72,12 @@ def candidates(move: NewMove) -> list[Candidate]:
         candidate = _candidate(subscription, own, move)
         found += [candidate] if candidate is not None else []
     return found
+
+
+def _not_published(version: PlanVersion) -> str:
+    if version.status == PlanVersion.Status.PUBLISHED:
+        return ""
+    return f"Version {version.number} is {version.status}: only a published one takes subscribers."
 
 
 def _customer_ids(keys: list[str]) -> list[int]:
@@ -162,6 +168,23 @@ def _open_steps(move: PlanMove, now: datetime) -> Iterator[PlanMoveStep]:
             yield step
 
 
+def steps_of(move: PlanMove) -> QuerySet[PlanMoveStep]:
+    """The move's steps, each with its customer and its subscription's key."""
+    keys = Subscription.objects.filter(
+        customer_id=OuterRef("customer_id"), id=OuterRef("subscription_id")
+    ).values("key")
+    return (
+        PlanMoveStep.objects.filter(move=move)
+        .select_related("customer")
+        .annotate(subscription_key=Subquery(keys[:1]))
+    )
+
+
+def step_status(state: str, takes_effect: datetime, at: datetime) -> str:
+    """A step's state, or ``moved`` once what was planned has taken effect."""
+    return "moved" if state == PlanMoveStep.State.PLANNED and takes_effect <= at else state
+
+
 def _work_key(step: PlanMoveStep) -> str:
     return f"{step.move_id.hex}:{step.subscription_id.hex}"
 
@@ -195,6 +218,7 @@ def _plan(step: PlanMoveStep, subscription: Subscription, now: datetime) -> None
     move = NewMove(version, step.move.who, step.at)
     candidate = _candidate(subscription, segments, move)
     refusal = "It no longer has another version of this plan." if candidate is None else candidate.refusal
+    refusal = refusal or _not_published(version)
     if not refusal:
         try:
             with transaction.atomic():

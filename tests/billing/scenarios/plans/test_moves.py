@@ -243,3 +243,21 @@ def test_only_a_published_version_takes_subscribers(diary: Callable[[str], Diary
     book.post("/v1/plans/pro/versions", {"name": "Pro", "charges": []})
     assert book.api.post("/v1/plans/pro/versions/3/move", {"who": "all"}).status_code == 409
     assert book.api.post("/v1/plans/pro/versions/9/move", {"who": "all"}).status_code == 404
+
+
+def test_a_version_retired_while_its_move_waits_takes_nobody_more(
+    diary: Callable[[str], Diary], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = diary("2027-01-01")
+    two_versions(book, "acme", "beta")
+    monkeypatch.setattr("core.limits.MOVE_STEPS_AT_ONCE", 1)
+    move = book.post(MOVE, {"who": "all"})
+    assert statuses(move) == [("acme", "planned"), ("beta", "waiting")]
+    book.post("/v1/plans/pro/versions/2/retire")
+    book.on("2027-02-02")
+    told = book.get(f"/v1/plan-moves/{move['id']}")["subscriptions"]
+    assert [(one["status"], one["detail"]) for one in told] == [
+        ("moved", ""),
+        ("refused", "Version 2 is retired: only a published one takes subscribers."),
+    ]
+    assert (version(book), version(book, "beta")) == (2, 1)
