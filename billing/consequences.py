@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection
 
-from billing.margins import Margin
+from billing.margins import Margin, margin_of, together
 from billing.models import Invoice, Subscription
 from billing.statement import Statement, period_statement
 from core.money import ZERO, kept_amount, plain
@@ -49,9 +49,8 @@ class PeriodState:
 
     @property
     def margin(self) -> Margin:
-        """Of the period as it would be billed today: what is sold and what burnt credits were granted for, less the cost."""
-        sold = sum((line.rated.unrounded for line in self.statement.lines), ZERO)
-        return Margin(sold + self.statement.credit_revenue, self.statement.cost)
+        """Of the period as it would be billed today."""
+        return margin_of(self.statement)
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def consequences(before: Position, after: Position, *, events: int) -> dict[str,
         "periods": [
             _period(was, becomes) for was, becomes in zip(before.periods, after.periods, strict=True)
         ],
-        "margin": {"before": _margin(_sum(before)), "after": _margin(_sum(after))},
+        "margin": {"before": _margin(_whole(before)), "after": _margin(_whole(after))},
     }
     return {"changed": _moves(told), **told}
 
@@ -173,9 +172,8 @@ def _period(was: PeriodState, becomes: PeriodState) -> dict[str, Any]:
     }
 
 
-def _sum(position: Position) -> Margin:
-    margins = [state.margin for state in position.periods]
-    return Margin(sum((m.revenue for m in margins), ZERO), sum((m.cost for m in margins), ZERO))
+def _whole(position: Position) -> Margin:
+    return together([state.margin for state in position.periods])
 
 
 def _change(before: Decimal, after: Decimal) -> dict[str, str]:

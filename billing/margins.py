@@ -24,32 +24,44 @@ from metering.usage import CALLS
 
 DAYS_DUE = "margin.days"
 REFRESH_AFTER = timedelta(seconds=15)
+COST_CURRENCY = "USD"  # providers charge in it, and no exchange rate is kept
 
 
 @dataclass(frozen=True)
 class Margin:
-    """Revenue and cost over a span of time. ``rate`` is ``None`` where there is no revenue to divide by."""
+    """Revenue in ``currency`` and cost in USD over a span of time."""
 
     revenue: Decimal
     cost: Decimal
-
-    @property
-    def amount(self) -> Decimal:
-        return self.revenue - self.cost
+    currency: str = COST_CURRENCY
 
     @property
     def rate(self) -> Decimal | None:
-        """
+        """``None`` where there is no revenue to divide by, or it is in another currency than the cost.
+
         >>> Margin(Decimal(200), Decimal(50)).rate
         Decimal('0.75')
+        >>> Margin(Decimal(200), Decimal(50), "JPY").rate
         """
-        return None if self.revenue <= 0 else (self.revenue - self.cost) / self.revenue
+        if self.revenue <= 0 or self.currency != COST_CURRENCY:
+            return None
+        return (self.revenue - self.cost) / self.revenue
 
 
-def margin_between(customer_id: int, start: date, end: date) -> Margin:
-    """The customer's margin over the local days ``[start, end)``."""
-    rows = CustomerDay.objects.filter(customer_id=customer_id, day__gte=start, day__lt=end)
-    return Margin(sum((row.revenue for row in rows), ZERO), sum((row.cost for row in rows), ZERO))
+def margin_of(statement: Statement) -> Margin:
+    """Of a period as it would be billed today: what is sold and what burnt credits were granted for, less the cost."""
+    sold = sum((line.rated.unrounded for line in statement.lines), ZERO)
+    return Margin(sold + statement.credit_revenue, statement.cost, statement.currency)
+
+
+def together(margins: Sequence[Margin]) -> Margin:
+    """Several margins as one; without a rate where they are in several currencies."""
+    currencies = {margin.currency for margin in margins} or {COST_CURRENCY}
+    return Margin(
+        sum((margin.revenue for margin in margins), ZERO),
+        sum((margin.cost for margin in margins), ZERO),
+        currencies.pop() if len(currencies) == 1 else "",
+    )
 
 
 def days_are_stale(customer_id: int, *, now: datetime) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 from billing.credit_history import Movement
 from billing.credits import Balance, GrantBalance
 from billing.forecast import Forecast
-from billing.margins import Margin
+from billing.margins import Margin, margin_of, together
 from billing.models import CreditGrant, Invoice, InvoiceLine, Subscription
 from billing.overrides import planned_overrides
 from billing.statement import Statement, StatementLine
 from billing.subscriptions import segments_from
 from billing.trials import in_trial
 from core.ids import public_id
-from core.money import CONTEXT, ZERO, plain
+from core.money import CONTEXT, plain
 from core.periods import Period
 from core.times import render_time
 from customers.models import Customer
@@ -119,21 +119,13 @@ def spend_json(statements: list[Statement], customer: Customer, *, for_operator:
         "subscriptions": parts,
     }
     if for_operator:
-        margins = [margin_of(statement) for statement in statements]
-        revenue = sum((margin.revenue for margin in margins), ZERO)
-        body["margin"] = margin_json(Margin(revenue, sum((margin.cost for margin in margins), ZERO)))
+        body["margin"] = margin_json(together([margin_of(statement) for statement in statements]))
     return body
 
 
 def share_text(share: Decimal) -> str:
     """A share of 1, to six decimals."""
     return plain(CONTEXT.quantize(share, SHARE_STEP))
-
-
-def margin_of(statement: Statement) -> Margin:
-    """What the period earned, burnt credits included, and what it cost."""
-    earned = sum((line.rated.unrounded for line in statement.lines), ZERO)
-    return Margin(earned + statement.credit_revenue, statement.cost)
 
 
 def margin_json(margin: Margin) -> dict[str, Any]:

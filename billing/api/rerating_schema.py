@@ -44,7 +44,7 @@ class ChangeSchema(serializers.Serializer[Any]):
 class PeriodMarginSchema(serializers.Serializer[Any]):
     revenue = DecimalText()
     cost = DecimalText()
-    rate = DecimalText(allow_null=True, help_text="null where nothing was earned")
+    rate = DecimalText(allow_null=True, help_text="null where nothing was earned, or not in USD as costs are")
 
     class Meta:
         ref_name = "ReRatingMargin"

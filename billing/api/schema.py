@@ -122,7 +122,9 @@ class LineSchema(serializers.Serializer[Any]):
 class MarginSchema(serializers.Serializer[Any]):
     revenue = DecimalText()
     cost = DecimalText()
-    rate = DecimalText(allow_null=True, help_text="null where there is no revenue")
+    rate = DecimalText(
+        allow_null=True, help_text="null without revenue, and where it is not in USD as costs are"
+    )
 
     class Meta:
         ref_name = "Margin"

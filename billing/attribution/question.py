@@ -15,6 +15,7 @@ from billing.attribution.measures import (
     sums_of,
 )
 from billing.attribution.span import Span, read_span
+from billing.margins import COST_CURRENCY
 from core import limits, strict_json, texts
 from core.fields import Fields
 from core.problems import Problem
@@ -191,12 +192,12 @@ def _check(query: Fields, question: UsageQuestion) -> None:
             query.refuse("measure", "not_exact", f"Prices are known by {', '.join(PRICED_BY)} alone.")
         if question.customer is None and CUSTOMER not in question.group_by:
             query.refuse("group_by", "currency", "Customers pay in several currencies: add `customer`.")
-    if "margin" in names and question.customer is not None and question.customer.currency != "USD":
-        query.refuse("measure", "currency", "Costs are in USD, and no exchange rate is kept.")
         if not question.span.on_full_hours():
             query.refuse(
                 "from", "not_exact", "Prices are known by full hours: write days, such as 2026-11-01."
             )
+    if "margin" in names and question.customer is not None and question.customer.currency != COST_CURRENCY:
+        query.refuse("measure", "currency", "Costs are in USD, and no exchange rate is kept.")
     hours_fit = question.span.length <= timedelta(days=limits.USAGE_HOURS_DAYS_MAX)
     if "hour" in question.group_by and not hours_fit:
         query.refuse("group_by", "span", f"By hour a span has at most {limits.USAGE_HOURS_DAYS_MAX} days.")

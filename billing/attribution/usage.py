@@ -13,6 +13,7 @@ from billing.attribution.patience import TooBroad, bounded_reading
 from billing.attribution.question import UsageQuestion
 from billing.attribution.sources import answered_by_buckets, rows_of
 from billing.attribution.span import Span
+from billing.margins import COST_CURRENCY
 from core import limits
 from core.http.pagination import PageRequest, foreign_cursor
 from core.money import plain
@@ -64,7 +65,9 @@ class UsageAnswer:
     def value(self, measure: Measure, row: UsageRow | None = None) -> Decimal | None:
         """A measure of a row, or of the total; None where it would add up different currencies."""
         currency = self.currency_of(row)
-        if (measure.money == "own" and not currency) or (measure.name == "margin" and currency != "USD"):
+        if (measure.money == "own" and not currency) or (
+            measure.name == "margin" and currency != COST_CURRENCY
+        ):
             return None
         return measure.of(self.total if row is None else row.sums)
 

@@ -10,7 +10,6 @@ from django.db import connection
 from core.money import CONTEXT, ZERO
 
 BELOW_MAX = 50
-COST_CURRENCY = "USD"  # providers charge in it, and no exchange rate is kept
 
 # Each customer's figures beside the floor in force: its plan's, or its own contract's, which goes over the plan's.
 MARGINS = """

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from billing.corrections import corrections_of
+from billing.margins import COST_CURRENCY
 from console.access import staff_page
 from console.queries.customers import (
     CustomerRow,
@@ -19,7 +20,7 @@ from console.queries.customers import (
     customer_page,
     customer_rows,
 )
-from console.queries.overview import COST_CURRENCY, together
+from console.queries.overview import together
 from console.queries.spend import open_periods
 from console.views.overview import margin_chart, money_chart
 from core.clock import now as present

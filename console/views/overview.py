@@ -5,10 +5,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from billing.corrections import corrections_between
+from billing.margins import COST_CURRENCY
 from console.access import staff_page
 from console.forms import day_start
 from console.queries.overview import (
-    COST_CURRENCY,
     Earned,
     EarnedDay,
     Floors,

@@ -173,6 +173,14 @@ class TestRefusals:
             ("from", {"from": "2026-13-01"}),
             ("to", {"from": "2026-01-02", "to": "2026-01-01"}),
             ("to", {"from": "2026-01-02", "to": "2026-01-03T00:00:00Z"}),
+            *(
+                (
+                    "from",
+                    {"measure": name, "customer": "acme"}
+                    | {"from": "2026-01-01T00:30:00Z", "to": "2026-01-02T00:00:00Z"},
+                )
+                for name in ("charges", "revenue", "margin")
+            ),
             ("cursor", {"top": "3", "cursor": "WyIxIiwiMiJd"}),
             ("cursor", {"group_by": "model", "cursor": "WyJ4IiwiMiJd"}),
             ("top", {"top": "0"}),
