@@ -17,7 +17,7 @@ from billing.api.backfills_schema import (
     CloseBackfillSchema,
     NewBackfillSchema,
 )
-from billing.api.reading import customer_named, nothing_to_read
+from billing.api.reading import nothing_to_read
 from billing.backfills.jobs import (
     NewBackfill,
     check_backfill,
@@ -28,6 +28,7 @@ from billing.backfills.jobs import (
 )
 from billing.backfills.rejected import NOT_TAKEN, rejected_csv
 from billing.backfills.summary import PREFIX, backfill_json, in_full, row_json, step_json
+from billing.reading import customer_named
 from core import limits
 from core.clock import now
 from core.fields import Fields

@@ -1,8 +1,6 @@
 """``/v1/credit-grants``, ``/v1/customers/{key}/credits`` and its ledger."""
 
 from dataclasses import replace
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -11,13 +9,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.credits_schema import BalanceSchema, GrantSchema, LedgerTransactionSchema
-from billing.api.reading import catch_up, customer_asked_for, customer_named
+from billing.api.reading import customer_asked_for
 from billing.api.rendering import balance_json, grant_json, movement_json
 from billing.api.schema import NewGrantSchema, VoidGrantSchema
 from billing.credit_history import credit_transactions, movements
-from billing.credits import NewGrant, credit_balance, void_grant
+from billing.credits import credit_balance, void_grant
 from billing.models import CreditGrant
 from billing.overage import grant_with_cover
+from billing.rating import catch_up
+from billing.reading import customer_named, read_grant
 from core import limits
 from core.clock import now
 from core.fields import Fields
@@ -27,15 +27,11 @@ from core.http.queries import query_of
 from core.http.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, page_schema, refusals
 from core.http.views import ApiView, credential_of
 from core.idempotency import Answer
-from core.ids import new_id, parse_public_id
-from core.money import ZERO
+from core.ids import parse_public_id
 from core.problems import NotFound
 from customers.customers import customer_by_key
-from metering.event_paths import text_reader
-from pricing.plan_terms import CREDITS_MAX, GRANT_CATEGORIES, GRANT_PRIORITY_DEFAULT, MONEY_MAX
 
 CUSTOMER = OpenApiParameter("customer", str, description="only this customer's")
-PLAN_KEYS = "plan:"
 EXAMPLE = OpenApiExample(
     "prepaid credits",
     {"customer": "acme", "amount": "1000", "name": "Top-up", "category": "paid", "cost_basis": "0.01"},
@@ -167,56 +163,3 @@ class CreditLedgerView(ApiView):
 
 def owned_grant_json(grant: CreditGrant) -> dict[str, Any]:
     return {"customer": grant.customer.key} | grant_json(grant)
-
-
-def read_grant(fields: Fields, at: datetime) -> NewGrant:
-    """A new grant from its JSON; what is wrong is noted in the fields. Its currency is the customer's, set later."""
-    cost_basis: Decimal = fields.number("cost_basis", ZERO, least=ZERO, most=MONEY_MAX)
-    category = fields.choice("category", GRANT_CATEGORIES, "paid" if cost_basis else "promotional")
-    amount = fields.number("amount", least=ZERO, most=CREDITS_MAX)
-    if fields.has("amount") and amount == 0:
-        fields.refuse("amount", "number", "It must be above zero.")
-    if cost_basis and category == "promotional":
-        detail = "Promotional credits earn nothing: leave it out, or say paid."
-        fields.refuse("cost_basis", "contradiction", detail)
-    key = fields.id("key", "")
-    if key.startswith(PLAN_KEYS):
-        fields.refuse(
-            "key", "reserved", f"Keys that begin with {PLAN_KEYS!r} are those of plans' own grants."
-        )
-    starts_at: datetime = fields.time("starts_at", at)
-    expires_at = fields.time("expires_at", None)
-    if expires_at is not None and expires_at <= starts_at:
-        fields.refuse("expires_at", "too_early", "It must lie after the start.")
-    return NewGrant(
-        key=key or f"api:{new_id().hex}",
-        amount=amount,
-        starts_at=starts_at,
-        expires_at=expires_at,
-        name=fields.text("name", default=""),
-        category=category,
-        cost_basis=cost_basis,
-        priority=fields.integer("priority", GRANT_PRIORITY_DEFAULT, least=0, most=limits.GRANT_PRIORITY_MAX),
-        applies_to=read_applies_to(fields),
-        reason=fields.text("reason", most=limits.REASON_CHARACTERS_MAX, default=""),
-    )
-
-
-def read_applies_to(fields: Fields) -> dict[str, list[str]]:
-    """Which events a grant covers: for each path the values that count. Empty: every event."""
-    given = fields.object("applies_to")
-    if given is None:
-        return {}
-    if len(given.data) > limits.METER_FILTER_PATHS_MAX:
-        given.refuse("", "too_many", f"At most {limits.METER_FILTER_PATHS_MAX} paths fit.")
-    found: dict[str, list[str]] = {}
-    for path in given.data:
-        values = given.items(path, most=limits.METER_FILTER_VALUES_MAX)
-        try:
-            text_reader(path)
-        except ValueError as error:
-            given.refuse(path, "path", str(error))
-        if not values or not all(isinstance(value, str) for value in values):
-            given.refuse(path, "list", 'Write a list of texts: ["claude-opus-4-5"].')
-        found[path] = values
-    return found

@@ -11,13 +11,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.credits_schema import LineEventSchema
-from billing.api.reading import catch_up, customer_asked_for, visible_text
+from billing.api.reading import customer_asked_for, visible_text
 from billing.api.rendering import invoice_json
 from billing.api.schema import InvoiceSchema
 from billing.documents import invoice_pdf
 from billing.drafts import refresh_drafts
 from billing.line_events import events_of_line, not_kept_before
 from billing.models import Invoice, InvoiceLine, InvoiceNumber, Subscription
+from billing.rating import catch_up
 from core.clock import now
 from core.http.credentials import Credential
 from core.http.pagination import page_of, page_request, sifted_page_of

@@ -4,28 +4,28 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.reading import catch_up
 from billing.api.rendering import period_json
 from billing.api.terms_schema import MovePreviewSchema, MoveSchema, MoveStepSchema, NewMoveSchema
-from billing.models import PlanMove, PlanMoveStep, Subscription
+from billing.models import PlanMove, PlanMoveStep
 from billing.plan_move_preview import LastPeriod, last_period
 from billing.plan_moves import (
-    ALL,
     MOVE_DUE,
-    NEW_ONLY,
     Candidate,
     NewMove,
     cancel_move,
     candidates,
     move_subscribers,
+    step_status,
+    steps_of,
 )
-from core import limits, texts
+from billing.rating import catch_up
+from billing.reading import NEXT_PERIOD, read_move
+from core import limits
 from core.clock import now
 from core.due_work import run_due
 from core.fields import Fields
@@ -38,11 +38,9 @@ from core.idempotency import Answer
 from core.ids import parse_public_id, public_id
 from core.money import from_minor
 from core.problems import NotFound
-from core.times import parse_time, render_time
-from pricing.models import PlanVersion
+from core.times import render_time
 from pricing.plans import version_of
 
-NEXT_PERIOD = "next_period"
 DRY_RUN = OpenApiParameter("dry_run", OpenApiTypes.BOOL, description="only say what would happen, and cost")
 EXAMPLE = OpenApiExample(
     "everybody, with the next period", {"who": "all", "when": "next_period"}, request_only=True
@@ -167,33 +165,6 @@ class CancelMoveView(ApiView):
         return response
 
 
-def read_move(fields: Fields, version: PlanVersion, at: datetime) -> NewMove:
-    """A move from its JSON. Raises ``Invalid`` with every field that is wrong."""
-    who = fields.raw("who")
-    if who is None:
-        fields.refuse("who", "required", "It is required: all, new_only, or a list of customers' keys.")
-    elif isinstance(who, list):
-        if not 1 <= len(who) <= limits.MOVE_CUSTOMERS_MAX or not all(_is_key(key) for key in who):
-            detail = f"Write 1 to {limits.MOVE_CUSTOMERS_MAX:,} customers' keys, each as text."
-            fields.refuse("who", "list", detail)
-    elif who not in (ALL, NEW_ONLY):
-        fields.refuse("who", "choice", "Write all, new_only, or a list of customers' keys.")
-
-    def moment(value: Any) -> datetime | None:
-        return None if value == NEXT_PERIOD else parse_time(value)
-
-    when = fields.parsed("when", moment, None, code="time", stand_in=None)
-    if when is not None and when < at:
-        fields.refuse("when", "too_early", "It must not be over: who has moved was billed by then.")
-    fields.done()
-    assert isinstance(who, str | list)
-    return NewMove(version, who, when)
-
-
-def _is_key(key: Any) -> bool:
-    return isinstance(key, str) and texts.VISIBLE_ASCII.fullmatch(key) is not None
-
-
 def _carry_out(at: datetime) -> int:
     """Carry out the first steps at once, so that whoever reads the move finds them; the sweep does the rest."""
     return run_due(at, kinds=[MOVE_DUE], limit=limits.MOVE_STEPS_AT_ONCE).total()
@@ -206,22 +177,6 @@ def _move(id: str) -> PlanMove:
     if found is None:
         raise NotFound(f"There is no move {id[:80]!r}.")
     return found
-
-
-def steps_of(move: PlanMove) -> QuerySet[PlanMoveStep]:
-    """The move's steps, each with its customer and its subscription's key."""
-    keys = Subscription.objects.filter(
-        customer_id=OuterRef("customer_id"), id=OuterRef("subscription_id")
-    ).values("key")
-    return (
-        PlanMoveStep.objects.filter(move=move)
-        .select_related("customer")
-        .annotate(subscription_key=Subquery(keys[:1]))
-    )
-
-
-def step_status(state: str, takes_effect: datetime, at: datetime) -> str:
-    return "moved" if state == PlanMoveStep.State.PLANNED and takes_effect <= at else state
 
 
 def step_json(step: PlanMoveStep, at: datetime) -> dict[str, Any]:

@@ -1,33 +1,17 @@
-"""What several of billing's views read alike: whose object, and how far its usage is known."""
+"""What several of billing's views read alike."""
 
-from datetime import datetime
 from typing import Any
 
 from rest_framework.request import Request
 
-from billing.rating import is_behind, rate_pending
 from core import limits, texts
 from core.fields import Fields
 from core.http.credentials import Credential
 from core.http.queries import query_of
 from core.http.views import credential_of
-from core.problems import Invalid, NotFound
+from core.problems import NotFound
 from customers.customers import customer_by_key
 from customers.models import Customer
-
-
-def catch_up(customer_id: int, now: datetime) -> None:
-    """Rate what is stored, so that whoever has just sent usage reads it; a long backlog only in part."""
-    if is_behind(customer_id, now=now):
-        rate_pending(customer_id, now=now, limit=limits.CATCH_UP_EVENTS)
-
-
-def customer_named(key: str, credential: Credential) -> Customer:
-    """The customer that a body names. Raises ``Invalid`` for one that is not there."""
-    try:
-        return customer_by_key(key, credential)
-    except NotFound as absent:
-        raise Invalid.one("customer", "unknown_customer", f"{absent.detail} Create it first.") from None
 
 
 def customer_asked_for(query: Fields, credential: Credential) -> Customer | None:

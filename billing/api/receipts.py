@@ -7,8 +7,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.credits_schema import ReceiptSchema
-from billing.api.reading import catch_up, visible_text
+from billing.api.reading import visible_text
 from billing.dry_run import dry_run_receipts
+from billing.rating import catch_up
 from billing.receipts import receipt_json, receipt_of
 from billing.withdrawn import withdrawn_receipt
 from core.clock import now

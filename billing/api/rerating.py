@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.reading import customer_named, nothing_to_read
+from billing.api.reading import nothing_to_read
 from billing.api.rerating_schema import (
     NewReRatingSchema,
     ReRatingInFullSchema,
@@ -19,6 +19,7 @@ from billing.api.rerating_schema import (
 )
 from billing.consequences import has_changed
 from billing.models import ReRating, ReRatingStep
+from billing.reading import customer_named
 from billing.rerating import NewReRating, apply_re_rating, look_at, of_plan, open_re_rating
 from core import limits
 from core.clock import now

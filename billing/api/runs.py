@@ -8,11 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.attribution_schema import RunListSchema, RunTreeSchema
-from billing.api.reading import catch_up, customer_asked_for, visible_text
+from billing.api.reading import customer_asked_for, visible_text
 from billing.api.usage import CUSTOMER, SPAN
 from billing.attribution.run_trees import Attempt, Node, Step, run_steps, run_tree
 from billing.attribution.runs import FAILED_RUN, OK, Figures, Run, RunFilter, runs_page
 from billing.attribution.span import read_span
+from billing.rating import catch_up
 from core import limits
 from core.clock import now
 from core.http.pagination import encode_cursor, page_request

@@ -7,12 +7,12 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.reading import catch_up
 from billing.api.rendering import credits_json, forecast_json, spend_json
 from billing.api.schema import ForecastSchema, SpendSchema
 from billing.credits import credit_balance
 from billing.forecast import forecast
 from billing.models import Subscription
+from billing.rating import catch_up
 from billing.statement import spend_statement
 from billing.subscriptions import active_subscriptions, subscription_by_key
 from core.clock import now

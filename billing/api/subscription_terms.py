@@ -1,23 +1,20 @@
 """``/v1/subscriptions/{key}/overrides`` and ``/add-ons``: what one subscriber has beside its plan."""
 
-import json
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.add_ons import NewAddOn, add_add_on, add_ons_of, end_add_on
+from billing.add_ons import add_add_on, add_ons_of, end_add_on
 from billing.api.reading import visible_text
 from billing.api.rendering import subscription_json
 from billing.api.schema import SubscriptionSchema
-from billing.api.subscriptions import CUSTOMER, NOW, PERIOD_END, read_moment, subscription_in_path
+from billing.api.subscriptions import CUSTOMER, subscription_in_path
 from billing.api.terms_schema import AddOnSchema, EndAddOnSchema, NewAddOnSchema, NewOverridesSchema
 from billing.models import AddOn
 from billing.overrides import set_overrides
-from core import limits
+from billing.reading import NOW, PERIOD_END, read_add_on, read_moment, read_overrides
 from core.clock import now
 from core.fields import Fields
 from core.http.once import answer_once
@@ -27,12 +24,9 @@ from core.http.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, page_schema, refu
 from core.http.views import ApiView
 from core.idempotency import Answer
 from core.ids import public_id
-from core.money import CONTEXT, ONE, ZERO, plain
+from core.money import plain
 from core.times import render_time
-from pricing.plan_terms import PlanTerms
 
-MONEY_MAX = Decimal(limits.MONEY_MAX)
-QUANTITY_MAX = Decimal(1_000_000)
 BACKUPS = {"key": "backups", "name": "Daily backups", "amount": "20.00", "recurring": True}
 EXAMPLE = OpenApiExample("ten percent off", {"overrides": {"discount_percent": "10"}}, request_only=True)
 
@@ -69,13 +63,6 @@ class OverridesView(ApiView):
             return Answer(200, subscription_json(subscription, at))
 
         return answer_once(request, change, now=at, customer_id=subscription.customer_id)
-
-
-def read_overrides(given: Any) -> dict[str, Any]:
-    """A subscription's own terms as JSON that can be stored, numbers as text. Raises ``Invalid``."""
-    PlanTerms.overrides(given)
-    stored: dict[str, Any] = json.loads(json.dumps(given, default=plain))
-    return {name: value for name, value in stored.items() if value is not None}
 
 
 class AddOnsView(ApiView):
@@ -144,24 +131,6 @@ class EndAddOnView(ApiView):
             now=at,
             customer_id=subscription.customer_id,
         )
-
-
-def read_add_on(fields: Fields, at: datetime) -> NewAddOn:
-    """An add-on from its JSON. Raises ``Invalid`` with every field that is wrong."""
-    new = NewAddOn(
-        key=fields.key("key"),
-        name=fields.text("name"),
-        amount=fields.number("amount", least=ZERO, most=MONEY_MAX),
-        quantity=fields.number("quantity", ONE, least=ZERO, most=QUANTITY_MAX),
-        recurring=fields.flag("recurring", False),
-        starts_at=fields.time("at", at),
-    )
-    if not new.quantity and fields.has("quantity"):
-        fields.refuse("quantity", "number", "It must be above zero.")
-    if CONTEXT.multiply(new.amount, new.quantity) > MONEY_MAX:
-        fields.refuse("amount", "number", f"All pieces together may come to {plain(MONEY_MAX)} at most.")
-    fields.done()
-    return new
 
 
 def add_on_json(add_on: AddOn) -> dict[str, Any]:

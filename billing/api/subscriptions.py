@@ -1,12 +1,11 @@
-import json
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.reading import catch_up, customer_asked_for, customer_named, visible_text
+from billing.api.reading import customer_asked_for, visible_text
 from billing.api.rendering import subscription_json
 from billing.api.schema import (
     CancelSchema,
@@ -15,18 +14,17 @@ from billing.api.schema import (
     SubscriptionSchema,
 )
 from billing.models import Subscription
+from billing.rating import catch_up
+from billing.reading import NOW, PERIOD_END, VERSION_MAX, read_moment, read_subscription
 from billing.recounting import cancel_and_recount, change_and_recount, start_and_count
 from billing.subscriptions import (
     STARTS,
-    NewSubscription,
     plan_version_to_sell,
     subscription_by_key,
 )
-from core import limits
 from core.clock import now
 from core.due_work import run_due
 from core.fields import Fields
-from core.http.credentials import Credential
 from core.http.once import answer_once
 from core.http.pagination import page_of, page_request
 from core.http.queries import query_of
@@ -34,15 +32,9 @@ from core.http.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, page_schema, refu
 from core.http.views import ApiView, credential_of
 from core.idempotency import Answer
 from core.ids import parse_public_id
-from core.money import plain
 from core.problems import Invalid, NotFound
-from core.times import parse_time
 from customers.customers import customer_by_key
-from customers.models import Customer
-from pricing.plan_terms import PlanTerms
 
-VERSION_MAX = 100_000
-NOW, PERIOD_END = "now", "period_end"
 CUSTOMER = OpenApiParameter("customer", str, description="only this customer's")
 EXAMPLE = OpenApiExample("a subscription", {"customer": "acme", "plan": "pro"}, request_only=True)
 
@@ -168,65 +160,6 @@ class CancelView(ApiView):
             return Answer(200, subscription_json(subscription, at))
 
         return answer_once(request, cancel, now=at, customer_id=subscription.customer_id)
-
-
-def read_subscription(fields: Fields, credential: Credential, at: datetime) -> NewSubscription:
-    """A new subscription from its JSON. Raises ``Invalid`` with every field that is wrong."""
-    customer_key = fields.path_id("customer")
-    plan = fields.key("plan")
-    number = fields.integer("version", None, least=1, most=VERSION_MAX)
-    key = fields.path_id("key") if fields.has("key") else ""
-    starts_at = fields.time("starts_at", at)
-    ends_at = fields.time("ends_at", None)
-    anchor: date | None = fields.parsed("anchor", _day, None, code="date", stand_in=None)
-    overrides = fields.raw("overrides") or {}
-    if ends_at is not None and ends_at <= starts_at:
-        fields.refuse("ends_at", "too_early", "It must lie after the start.")
-    fields.done()
-    PlanTerms.overrides(overrides)
-    overrides = json.loads(json.dumps(overrides, default=plain))
-    customer = customer_named(customer_key, credential)
-    return NewSubscription(
-        customer=customer,
-        plan_version=plan_version_to_sell(plan, number),
-        key=key or _free_key(customer),
-        starts_at=starts_at,
-        anchor=anchor,
-        ends_at=ends_at,
-        overrides=overrides,
-    )
-
-
-def _free_key(customer: Customer) -> str:
-    """The customer's own key for its first subscription, numbered ones for the next."""
-    taken = set(Subscription.objects.filter(customer=customer).values_list("key", flat=True))
-    number = len(taken) + 1
-    key = customer.key
-    while key in taken:
-        key = f"{customer.key}-{number}"
-        number += 1
-    return key
-
-
-def _day(value: Any) -> date:
-    try:
-        day = date.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise ValueError("Write a day: 2026-01-31.") from None
-    if not limits.YEAR_MIN < day.year < limits.YEAR_MAX:
-        raise ValueError(f"The year must lie between {limits.YEAR_MIN} and {limits.YEAR_MAX}.")
-    return day
-
-
-def read_moment(fields: Fields, subscription: Subscription, at: datetime, *, default: str) -> datetime:
-    """When something takes effect: ``now``, ``period_end`` or a time."""
-    known = {NOW: at, PERIOD_END: subscription.period_end}
-
-    def moment(value: Any) -> datetime:
-        return known[value] if isinstance(value, str) and value in known else parse_time(value)
-
-    found: datetime = fields.parsed("at", moment, known[default], code="time", stand_in=at)
-    return found
 
 
 def subscription_in_path(

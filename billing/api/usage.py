@@ -7,12 +7,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.attribution_schema import PropertiesSchema, UsageSchema
-from billing.api.reading import catch_up, customer_asked_for
+from billing.api.reading import customer_asked_for
 from billing.attribution.measures import MEASURES
 from billing.attribution.properties import Properties, properties_in_use
 from billing.attribution.question import FILTER_HELP, read_question
 from billing.attribution.span import read_span
 from billing.attribution.usage import UsageAnswer, UsageRow, usage_answer
+from billing.rating import catch_up
 from core.clock import now
 from core.http.pagination import encode_cursor, page_request
 from core.http.queries import query_of

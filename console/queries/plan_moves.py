@@ -7,11 +7,10 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
-from billing.api.plan_moves import step_status
-from billing.api.reading import catch_up
 from billing.models import PlanMove, PlanMoveStep
 from billing.plan_move_preview import LastPeriod, last_period
-from billing.plan_moves import Candidate
+from billing.plan_moves import Candidate, step_status
+from billing.rating import catch_up
 from pricing.models import PlanVersion
 
 

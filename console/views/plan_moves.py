@@ -9,9 +9,19 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from billing.api.plan_moves import NEXT_PERIOD, read_move, step_status, steps_of
 from billing.models import PlanMove, PlanMoveStep
-from billing.plan_moves import ALL, MOVE_DUE, NEW_ONLY, NewMove, cancel_move, candidates, move_subscribers
+from billing.plan_moves import (
+    ALL,
+    MOVE_DUE,
+    NEW_ONLY,
+    NewMove,
+    cancel_move,
+    candidates,
+    move_subscribers,
+    step_status,
+    steps_of,
+)
+from billing.reading import NEXT_PERIOD, read_move
 from console.access import staff_page
 from console.acts import Done, carry_out, refused
 from console.forms import Input, day_start, errors_of, filled, read_day, written

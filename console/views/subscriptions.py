@@ -10,11 +10,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from billing.add_ons import add_add_on, end_add_on
-from billing.api.reading import catch_up
-from billing.api.subscription_terms import read_add_on, read_overrides
-from billing.api.subscriptions import NOW, PERIOD_END, read_subscription
 from billing.models import Subscription
 from billing.overrides import set_overrides
+from billing.rating import catch_up
+from billing.reading import NOW, PERIOD_END, read_add_on, read_overrides, read_subscription
 from billing.recounting import cancel_and_recount, change_and_recount, start_and_count
 from billing.subscriptions import STARTS, plan_version_to_sell
 from console.access import staff_page
