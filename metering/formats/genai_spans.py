@@ -208,9 +208,7 @@ def _native(span: Span, path: str, usage: dict[str, Any]) -> dict[str, Any]:
         "properties": _properties(span),
     }
     if fitting_id(span.trace_id):
-        event["run"] = {"id": span.trace_id} | (
-            {"parent": span.parent_id} if fitting_id(span.parent_id) else {}
-        )
+        event["run"] = {"id": span.trace_id}
     if usage:
         event["api"] = API
         event["response"] = _present({"service_tier": fitting_text(_first(told, TIER), 20), "usage": usage})
@@ -232,6 +230,8 @@ def _properties(span: Span) -> dict[str, Any]:
             "service": _first(span.resource, SERVICE),
             "emitter": span.scope,
             "span": span.span_id,
+            # A span, not a run: what is above the trace, no span tells.
+            "parent_span": span.parent_id,
         }
     )
 

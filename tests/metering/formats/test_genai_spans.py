@@ -26,12 +26,13 @@ class TestACall:
         assert (event.latency_ms, event.status, event.unpriced) == (14, "ok", True)
         assert abs(event.occurred_at.timestamp() - STARTED / 10**9) < 1e-5
         assert event.run_id == "18516ee7e4c4880caaf1651e4df54a36"
-        assert event.run == {"parent": "aaaaaaaaaaaaaaaa"}
+        assert not event.run  # the span above is no run
         assert event.properties == {
             "operation": "chat",
             "service": "shop",
             "emitter": "my.instrumentation",
             "span": "3ed6728d593e173f",
+            "parent_span": "aaaaaaaaaaaaaaaa",
         }
 
     def test_it_counts_once_however_often_it_is_exported(self, post_traces) -> None:
