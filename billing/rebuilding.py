@@ -6,6 +6,7 @@ made, but told as they stand.
 """
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,22 +15,48 @@ from django.db.models import Q
 from billing.differences import Burns, Recalled
 from billing.periods import CUSTOMER_SCOPE
 from billing.rating import BATCH_EVENTS, RatingBatch
+from billing.subscriptions import segment_ids
 from billing.terms import Stretch
 from core.periods import Period
-from customers.models import Customer
 from metering.models import Event, UniqueValue, UsageBucket
 from metering.stored_event import StoredEvent
+from metering.usage import Sums
 
 TICK = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
 
 
-class Rebuild(RatingBatch):
-    """Rates events into emptied buckets. The caller holds the customer's lock."""
+@dataclass(frozen=True)
+class Reach:
+    """What is counted again: the hours of all calls, and of each subscription the whole periods that touch them."""
 
-    def __init__(self, customer: Customer, burns: Burns, now: datetime) -> None:
-        super().__init__(customer, now)
-        self.burner = Recalled(customer.id, burns)
+    hours: Period
+    periods: dict[UUID, Period]
+
+    @property
+    def whole(self) -> Period:
+        """The least span that holds all of it."""
+        spans = [self.hours, *self.periods.values()]
+        return Period(min(span.start for span in spans), max(span.end for span in spans))
+
+
+class Rebuild(RatingBatch):
+    """Rates events into emptied buckets. The caller holds the customer's lock.
+
+    Each subscription's periods are its own: were the span one for all, two that begin on different days would pull in each
+    other's neighbors, back to the customer's first day.
+    """
+
+    reach: Reach
+
+    def counts(self, stretch: Stretch, at: datetime) -> bool:
+        """Whether what happens at the instant counts for the stretch, and is counted again."""
+        return super().counts(stretch, at) and at in self.reach.periods[stretch.subscription.id]
+
+    def gain_calls(self, event: StoredEvent, calls: Sums) -> None:
+        """Add to the statistics of all calls, where these are counted again."""
+        if event.occurred_at in self.reach.hours:
+            super().gain_calls(event, calls)
 
     def open_period_of(self, at: datetime) -> None:
         """Rating has opened the periods of every event that it has rated."""
@@ -44,44 +71,40 @@ class Rebuild(RatingBatch):
                 if stretch.holds(at):
                     super().note_late(stretch, at)
 
-    def span_around(self, moments: Collection[datetime]) -> Period:
-        """The least span that holds the moments and cuts no period and no hour of any subscription in two."""
-        start, end = min(moments), max(moments) + TICK
-        subscriptions = {stretch.subscription.id: stretch.subscription for stretch in self.stretches}
-        while True:
-            periods = [
-                period
-                for subscription in subscriptions.values()
-                for at in (start, end - TICK)
-                if (period := self.closed.period_of(subscription, at)) is not None
-            ]
-            hour = self.closed.hour(end - TICK)
-            wider_start = min([start, self.closed.hour(start), *(period.start for period in periods)])
-            wider_end = max([end, hour + HOUR, *(period.end for period in periods)])
-            if (wider_start, wider_end) == (start, end):
-                return Period(start, end)
-            start, end = wider_start, wider_end
-
-    def count_again(self, span: Period, *, up_to_seq: int) -> None:
-        """Empty the span's buckets, and rate the events that count in it, as far as they are rated."""
-        self._empty(span)
-        for rated, event in enumerate(self._events(span, up_to_seq), start=1):
-            if event.occurred_at in span:
-                self.rate(event)
-            else:
-                self.take_back(event)
+    def count_again(self, reach: Reach, burns: Burns, *, up_to_seq: int) -> None:
+        """Empty the buckets, and rate the events that count in them, as far as they are rated."""
+        self.reach, self.burner = reach, Recalled(self.customer.id, burns)
+        self._empty()
+        for rated, event in enumerate(self._events(up_to_seq), start=1):
+            self.rate(event)
             if rated % BATCH_EVENTS == 0:
                 self.write()
         self.write()
 
-    def _empty(self, span: Period) -> None:
-        scopes: list[UUID] = [CUSTOMER_SCOPE, *{stretch.segment_id for stretch in self.stretches}]
+    def reach_around(self, moments: Collection[datetime]) -> Reach:
+        """All between the moments, with no hour of all calls and no period of a subscription cut in two."""
+        start, last = self.closed.hour(min(moments)), self.closed.hour(max(moments)) + HOUR - TICK
+        periods = {}
+        for subscription in {s.subscription.id: s.subscription for s in self.stretches}.values():
+            first, end = (self.closed.period_of(subscription, at) for at in (start, last))
+            periods[subscription.id] = Period(
+                start if first is None else first.start, last + TICK if end is None else end.end
+            )
+        return Reach(Period(start, last + TICK), periods)
+
+    def _empty(self) -> None:
+        self._empty_scopes([CUSTOMER_SCOPE], self.reach.hours)
+        for subscription_id, span in self.reach.periods.items():
+            self._empty_scopes(segment_ids(self.customer.id, subscription_id), span)
+
+    def _empty_scopes(self, scopes: list[UUID], span: Period) -> None:
         own = {"customer_id": self.customer.id, "scope_id__in": scopes}
         UsageBucket.objects.filter(hour__gte=span.start, hour__lt=span.end, **own).delete()
         UniqueValue.objects.filter(period_start__gte=span.start, period_start__lt=span.end, **own).delete()
 
-    def _events(self, span: Period, up_to_seq: int) -> Iterator[StoredEvent]:
-        """The span's events in the order stored, and those after it that may take one of them back."""
+    def _events(self, up_to_seq: int) -> Iterator[StoredEvent]:
+        """The events of the whole span in the order stored, and those after it that may take one of them back."""
+        span = self.reach.whole
         wanted = Q(occurred_at__gte=span.start, occurred_at__lt=span.end)
         reversing = [type for type in self.reversing if type is not None]
         if reversing:

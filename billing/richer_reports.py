@@ -11,10 +11,14 @@ from django.db import transaction
 
 from billing.ledger import lock_customer
 from billing.rating import rate_pending
+from billing.rebuilding import Rebuild
 from billing.taking_back import refresh_since, take_back
 from core.due_work import Work, ensure
 from core.failpoints import failpoint
-from metering.replacements import replace_events, waiting_places
+from core.ids import new_id
+from customers.models import Customer
+from metering.removal import kept_since
+from metering.replacements import Place, give_up, replace_events, waiting_places
 
 REPLACING_DUE = "calls.replace"
 WAITING = timedelta(minutes=5)
@@ -32,19 +36,35 @@ def take_places(work: Work, now: datetime) -> datetime | None:
     rate_pending(customer_id, now=now)
     with transaction.atomic():
         lock_customer(customer_id)
-        places = waiting_places(customer_id, REPORTS_AT_ONCE)
+        waiting = waiting_places(customer_id, REPORTS_AT_ONCE)
+        places = _can_be_counted(customer_id, waiting, now)
         if places:
-            first = places[0]
             take_back(
                 customer_id,
                 [place.poorer for place in places],
                 partial(replace_events, customer_id, places, now=now),
-                cause=f"call:{first.poorer.seq}:{first.richer.id}"[:100],
+                cause=f"call:{new_id().hex}",  # one call may be told better and better: the event says too little
                 now=now,
             )
             refresh_since(customer_id, min(place.poorer.occurred_at for place in places))
         failpoint("billing.richer_reports.before_commit")
-    return now if len(places) == REPORTS_AT_ONCE else None
+    return now if len(waiting) == REPORTS_AT_ONCE else None
+
+
+def _can_be_counted(customer_id: int, waiting: list[Place], now: datetime) -> list[Place]:
+    """Those of whose periods every event is kept. The others are given up: what they came to before stands."""
+    mark = kept_since(customer_id)
+    if mark is None:
+        return waiting
+    rebuild = Rebuild(Customer.objects.get(id=customer_id), now)
+
+    def is_kept(place: Place) -> bool:
+        moments = {place.poorer.occurred_at, place.richer.occurred_at}
+        return rebuild.reach_around(moments).whole.start >= mark
+
+    told = [(place, is_kept(place)) for place in waiting]
+    give_up(customer_id, [place for place, kept in told if not kept])
+    return [place for place, kept in told if kept]
 
 
 HANDLERS = {REPLACING_DUE: take_places}

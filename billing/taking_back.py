@@ -1,20 +1,21 @@
 """Events that no longer count, or count as others: draws and usage as if they had never been what they were."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from billing.differences import Burns
 from billing.drafts import refresh_drafts
 from billing.ledger import lock_customer
 from billing.margins import refresh_days
 from billing.models import Invoice
 from billing.rebuilding import Rebuild
-from billing.redraws import Tables, burns_of, redraw, standing_draws
+from billing.redraws import Standing, Tables, burns_of, redraw, standing_draws
 from billing.retention import refuse_before_kept
+from billing.swaps import adds_up, swap
+from billing.terms import stretches_of
 from core.money import exact
 from customers.models import Customer
 from metering.models import Event
-from metering.stored_event import StoredEvent
+from metering.stored_event import StoredEvent, event_by_id, mark_unpriced
 from metering.withdrawals import Brought
 
 
@@ -39,26 +40,30 @@ def take_back(
     customer = Customer.objects.get(id=customer_id)
     rated_seq = lock_customer(customer_id).rated_seq
     drawn = _first_drawn(customer_id, events)
+    was = {
+        one.seq: event_by_id(customer_id, one.event_id, one.source) for one in events if one.seq <= rated_seq
+    }
     replacing = {seq: event for seq, event in withdraw().items() if seq <= rated_seq}
     moments |= {event.occurred_at for event in replacing.values()}
-    drawn = min([*replacing, *([] if drawn is None else [drawn])], default=None)
-    rebuild = Rebuild(customer, Burns(), now)
-    if drawn is not None:
-        moments |= {draw.occurred_at for draw in standing_draws(customer_id, from_seq=drawn)}
-        redraw(
-            customer_id,
-            drawn,
-            replacing,
-            Tables(customer_id, rebuild.stretches),
-            cause=cause,
-            now=now,
-            without=frozenset(one.seq for one in events),
-        )
-    span = rebuild.span_around(moments)
-    burns = burns_of(customer_id, standing_draws(customer_id, span=(span.start, span.end)))
-    refuse_before_kept(customer_id, span.start, "")
-    rebuild = Rebuild(customer, burns, now)
-    rebuild.count_again(span, up_to_seq=rated_seq)
+    first = min([*replacing, *([] if drawn is None else [drawn])], default=None)
+    stood: list[Standing] = []
+    if first is not None:
+        stood = standing_draws(customer_id, from_seq=first)
+        tables = Tables(customer_id, stretches_of(customer_id))
+        without = frozenset(one.seq for one in events)
+        redraw(customer_id, first, replacing, tables, cause=cause, now=now, without=without)
+        _mark_unlisted(customer_id, replacing.values(), tables)
+    swaps = [(event, replacing[seq]) for seq, event in was.items() if event is not None and seq in replacing]
+    stand = [] if first is None else standing_draws(customer_id, from_seq=first)
+    if len(swaps) == len(was) and adds_up(stretches_of(customer_id), swaps):
+        swap(customer, swaps, stood, stand, now=now)
+        return
+    moments |= {draw.occurred_at for draw in [*stood, *stand]}
+    rebuild = Rebuild(customer, now)
+    reach = rebuild.reach_around(moments)
+    refuse_before_kept(customer_id, reach.whole.start, "")
+    burns = burns_of(customer_id, standing_draws(customer_id, span=(reach.whole.start, reach.whole.end)))
+    rebuild.count_again(reach, burns, up_to_seq=rated_seq)
     rebuild.note_changed(moments)
     rebuild.write()
 
@@ -70,6 +75,12 @@ def refresh_since(customer_id: int, since: datetime | None) -> None:
         status=Invoice.Status.VOID
     )
     refresh_days(Customer.objects.get(id=customer_id), periods_back=max(1, back.count()))
+
+
+def _mark_unlisted(customer_id: int, events: Iterable[StoredEvent], tables: Tables) -> None:
+    """Those that no rate names burn nothing, and wait for one."""
+    unlisted = [event for event in events if tables.burns(event) is None]
+    mark_unpriced(customer_id, [(event.event_id, event.source) for event in unlisted])
 
 
 def _first_drawn(customer_id: int, events: Sequence[Brought]) -> int | None:

@@ -13,7 +13,8 @@ class Comparison:
     """Goes through a batch in order; under the lock of the customer's stream, so that nobody stores in between.
 
     ``stored`` has the hashes of events that are stored under an id of the batch. Events of a time before ``removed`` are
-    no longer kept, so nobody could tell whether a new one was counted. ``told_again`` are the duplicates of stored ones.
+    no longer kept, so nobody could tell whether a new one was counted. ``told_again`` are stored events that an event of
+    the batch tells, under their own id or another report's of their call; by id and source, with the door it came through.
     """
 
     def __init__(
@@ -24,7 +25,7 @@ class Comparison:
         self.removed = removed
         self.contradictions: list[Contradiction] = []
         self.outcomes: list[Outcome] = []
-        self.told_again: list[NewEvent] = []
+        self.told_again: list[tuple[str, str, str]] = []
         self._before = frozenset(stored)
         self._told_by: dict[str, int] = {}
 
@@ -49,8 +50,7 @@ class Comparison:
         if before is None and self.removed is not None and event.occurred_at < self.removed:
             return Outcome.TOO_OLD
         if before == digest:
-            if identity in self._before:
-                self.told_again.append(event)
+            self._tell_again(event, identity)
             return Outcome.DUPLICATE
         if before is not None and not _another_report_of(standing, event):
             return self._conflict(event, before, digest)
@@ -58,11 +58,18 @@ class Comparison:
             report = report_of(event, digest)
             if standing is not None and not report.agrees_with(standing):
                 return self._conflict(event, standing.digest, digest)
+            self._tell_again(event, identity)
             if standing is not None and report.detail <= standing.detail:
                 return Outcome.DUPLICATE
             self._take(event, report)
         self.stored[identity] = digest
         return Outcome.ACCEPTED
+
+    def _tell_again(self, event: NewEvent, identity: tuple[str, str]) -> None:
+        counting = self.calls.counting.get(event.response_id)
+        stored = identity if identity in self._before else counting
+        if stored is not None:
+            self.told_again.append((*stored, event.door))
 
     def _take(self, event: NewEvent, report: Report) -> None:
         self.calls.take(event, report)

@@ -36,7 +36,6 @@ from metering.new_event import NewEvent
 from metering.nudges import hand_over_nudge, nudge
 from metering.outcomes import Outcome
 from metering.reported_calls import (
-    CallBook,
     Report,
     known_calls,
     names_a_call,
@@ -54,7 +53,6 @@ __all__ = [
     "hand_over_costing",
     "hand_over_nudge",
     "hand_over_subscription_lookup",
-    "lock_stream",
     "store_events",
     "take_in_all_unmatched",
     "take_in_for",
@@ -271,7 +269,7 @@ def _store_carefully(batch: _Batch, now: datetime) -> list[Outcome]:
     customer_id = batch.customer_id
     with transaction.atomic():
         kept_since = _advance_stream(customer_id, 0).kept_since
-        calls = CallBook(known_calls(customer_id, [e.response_id for e in batch.events if names_a_call(e)]))
+        calls = known_calls(customer_id, [e.response_id for e in batch.events if names_a_call(e)])
         comparison = Comparison(
             _stored_digests(customer_id, batch.events),
             calls,
@@ -301,11 +299,6 @@ class _Stream(NamedTuple):
 
     last_seq: int
     kept_since: datetime | None
-
-
-def lock_stream(customer_id: int) -> None:
-    """Have nobody store events of the customer until the caller's transaction ends."""
-    _advance_stream(customer_id, 0)
 
 
 def _advance_stream(customer_id: int, count: int) -> _Stream:

@@ -19,6 +19,7 @@ from metering.models import (
     UnmatchedEvent,
     WithdrawnEvent,
 )
+from metering.reported_calls import forget_removed_calls
 
 BATCH_EVENTS = 5_000
 
@@ -99,8 +100,11 @@ def remove_batch(removal: EventRemoval, *, now: datetime) -> bool:
             place | {"after": after, "last": up_to_seq, "most": BATCH_EVENTS, "now": now},
         )
         row = cursor.fetchone()
+        more = row is not None and row[0] == BATCH_EVENTS
+        if row is not None and not more:
+            forget_removed_calls(removal.customer_id)
         failpoint("metering.removal.before_commit")
-    return row is not None and row[0] == BATCH_EVENTS
+    return more
 
 
 def remove_copies(customer_id: int, customer_key: str, before: datetime) -> None:

@@ -48,11 +48,12 @@ class Report:
 class CallBook:
     """The calls that a batch tells of, under the lock of their customer's stream.
 
-    ``known`` are those reported before, ``fresh`` those that an event of the batch counts, and ``richer`` the reports
-    that are to take the place of a stored event.
+    ``known`` are those reported before, with the event that is ``counting`` each so far; ``fresh`` those that an event of
+    the batch counts, and ``richer`` the reports that are to take the place of a stored event.
     """
 
-    known: dict[str, Report]
+    known: dict[str, Report] = field(default_factory=dict)
+    counting: dict[str, tuple[str, str]] = field(default_factory=dict)
     fresh: dict[str, Report] = field(default_factory=dict)
     richer: dict[str, tuple[Report, NewEvent]] = field(default_factory=dict)
 
@@ -126,21 +127,43 @@ def note_calls(customer_id: int, calls: CallBook, *, now: datetime) -> None:
         _replacing(customer_id, now)
 
 
+def forget_removed_calls(customer_id: int) -> None:
+    """Forget the calls whose events are no longer kept, and the reports that waited for one of them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM metering_reportedcall c WHERE c.customer_id = %s AND NOT EXISTS (
+                SELECT 1 FROM metering_event e
+                WHERE e.customer_id = c.customer_id AND e.event_id = c.event_id AND e.source = c.source)
+            """,
+            [customer_id],
+        )
+        cursor.execute(
+            """
+            DELETE FROM metering_richerreport r WHERE r.customer_id = %s AND NOT EXISTS (
+                SELECT 1 FROM metering_reportedcall c
+                WHERE c.customer_id = r.customer_id AND c.response_id = r.response_id)
+            """,
+            [customer_id],
+        )
+
+
 def take_over(customer_id: int, reports: Iterable[tuple[str, Report]]) -> None:
     """Note which event counts each call, whichever did before."""
     _write(customer_id, reports, TAKEN_OVER)
 
 
-def known_calls(customer_id: int, response_ids: Sequence[str]) -> dict[str, Report]:
+def known_calls(customer_id: int, response_ids: Sequence[str]) -> CallBook:
     """The calls among these that a stored event counts, each as its richest report tells it."""
+    calls = CallBook()
     if not response_ids:
-        return {}
+        return calls
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT c.response_id, coalesce(r.event_id, c.event_id), coalesce(r.source, c.source),
                 coalesce(r.input, c.input), coalesce(r.output, c.output), coalesce(r.detail, c.detail),
-                coalesce(r.content_hash, e.content_hash)
+                coalesce(r.content_hash, e.content_hash), c.event_id, c.source
             FROM metering_reportedcall c
             JOIN metering_event e
                 ON e.customer_id = c.customer_id AND e.event_id = c.event_id AND e.source = c.source
@@ -150,10 +173,10 @@ def known_calls(customer_id: int, response_ids: Sequence[str]) -> dict[str, Repo
             """,
             [customer_id, list(response_ids)],
         )
-        return {
-            response_id: Report(event_id, source, into, out, detail, bytes(digest))
-            for response_id, event_id, source, into, out, detail, digest in cursor.fetchall()
-        }
+        for response_id, event_id, source, into, out, detail, digest, *counting in cursor.fetchall():
+            calls.known[response_id] = Report(event_id, source, into, out, detail, bytes(digest))
+            calls.counting[response_id] = counting[0], counting[1]
+    return calls
 
 
 TAKEN_OVER = """UPDATE SET event_id = excluded.event_id, source = excluded.source, input = excluded.input,

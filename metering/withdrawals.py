@@ -18,7 +18,6 @@ from django.db import connection
 
 from core.failpoints import failpoint
 from metering.models import WithdrawnEvent
-from metering.new_event import NewEvent
 
 DOOR = "backfill"
 
@@ -38,25 +37,28 @@ class Brought:
     reverses: str | None
 
 
-def claim_from_backfill(customer_id: int, told_again: Sequence[NewEvent]) -> None:
+def claim_from_backfill(customer_id: int, told_again: Sequence[tuple[str, str, str]]) -> None:
     """Have events that a backfill brought, and that are told by their own client now, stay when it is taken back.
 
-    The caller is in the transaction that answers the client. Raises ``Withdrawn`` where one was taken back just now.
+    They are named by id and source, with the door through which they were told. The caller is in the transaction that
+    answers the client. Raises ``Withdrawn`` where one was taken back just now.
     """
-    live = [event for event in told_again if event.door != DOOR]
+    live = {(event_id, source): door for event_id, source, door in told_again if door != DOOR}
     if not live:
         return
+    ids, sources = ([name[place] for name in live] for place in (0, 1))
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH told AS (SELECT DISTINCT * FROM unnest(%(ids)s::text[], %(sources)s::text[]) AS t(event_id, source))
-            UPDATE metering_event e SET door = %(door)s FROM told t WHERE e.customer_id = %(customer)s
+            WITH told AS (
+                SELECT * FROM unnest(%(ids)s::text[], %(sources)s::text[], %(doors)s::text[]) AS t(event_id, source, door))
+            UPDATE metering_event e SET door = t.door FROM told t WHERE e.customer_id = %(customer)s
             AND e.event_id = t.event_id AND e.source = t.source AND e.door = %(backfill)s
             """,
             {
-                "ids": [event.id for event in live],
-                "sources": [event.source for event in live],
-                "door": live[0].door,
+                "ids": ids,
+                "sources": sources,
+                "doors": list(live.values()),
                 "customer": customer_id,
                 "backfill": DOOR,
             },
@@ -66,9 +68,9 @@ def claim_from_backfill(customer_id: int, told_again: Sequence[NewEvent]) -> Non
             SELECT count(*) FROM metering_event e WHERE e.customer_id = %s AND (e.event_id, e.source) IN
                 (SELECT * FROM unnest(%s::text[], %s::text[]))
             """,
-            [customer_id, [event.id for event in live], [event.source for event in live]],
+            [customer_id, ids, sources],
         )
-        if cursor.fetchone()[0] < len({(event.id, event.source) for event in live}):
+        if cursor.fetchone()[0] < len(live):
             raise Withdrawn
 
 
@@ -119,9 +121,21 @@ def brought_by(customer_id: int, backfill_id: UUID) -> list[Brought]:
 
 
 def withdraw(customer_id: int, backfill_id: UUID, *, now: datetime) -> int:
-    """Take the events that ``brought_by`` told out of those that count, in its transaction; how many that were."""
+    """Take the events that ``brought_by`` told out of those that count, in its transaction; how many that were.
+
+    A report of the backfill's that still waits to take another event's place goes, too.
+    """
     values: dict[str, Any] = {"id": backfill_id, "customer": customer_id, "door": DOOR, "now": now}
     with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM metering_richerreport w USING metering_backfillrow r
+            WHERE r.backfill_id = %(id)s AND r.customer_id = %(customer)s AND r.outcome = 'stored'
+            AND w.customer_id = r.customer_id AND w.event_id = r.event_id AND w.source = r.source
+            AND w.received ->> 'door' = %(door)s
+            """,
+            values,
+        )
         cursor.execute(
             """
             WITH gone AS (

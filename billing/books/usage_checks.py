@@ -7,6 +7,7 @@ from django.db import connection
 from billing.books.breach import Breach, rows
 from billing.books.rerating import raw_reader
 from billing.models import RatingPosition, Subscription
+from billing.richer_reports import REPLACING_DUE
 from billing.statement import bucket_usage, stretches_in
 from core.periods import Period
 from pricing.engine.usage import merge
@@ -58,6 +59,36 @@ def calls_equal_events() -> Iterator[Breach]:
     for customer_id, bucketed, stored, bucket_cost, event_cost in found:
         detail = f"buckets hold {bucketed} calls at {bucket_cost}, the events are {stored} at {event_cost}"
         yield Breach("I5", customer_id, detail)
+
+
+def withdrawn_events_count_nothing() -> Iterator[Breach]:
+    """No draw stands of an event that was taken back, unless an event of its id is stored again."""
+    found = rows(
+        """
+        SELECT w.customer_id, w.event_id, d.credits FROM metering_withdrawnevent w
+        JOIN LATERAL (SELECT sum(c.credits) AS credits FROM billing_creditdraw c WHERE c.customer_id = w.customer_id
+            AND c.seq = w.seq AND c.event_id = w.event_id AND c.source = w.source) d ON d.credits <> 0
+        WHERE NOT EXISTS (SELECT 1 FROM metering_event e WHERE e.customer_id = w.customer_id AND e.seq = w.seq
+            AND e.event_id = w.event_id AND e.source = w.source) ORDER BY 1, 2
+        """
+    )
+    for customer_id, event_id, credits in found:
+        yield Breach(
+            "I5", customer_id, f"event {event_id} was taken back, its draws of {credits} credits stand"
+        )
+
+
+def richer_reports_are_due() -> Iterator[Breach]:
+    """No report waits to take another's place without due work that will see to it."""
+    found = rows(
+        """
+        SELECT r.customer_id, r.response_id FROM metering_richerreport r WHERE NOT EXISTS (
+            SELECT 1 FROM core_duework w WHERE w.customer_id = r.customer_id AND w.kind = %s) ORDER BY 1, 2
+        """,
+        [REPLACING_DUE],
+    )
+    for customer_id, response_id in found:
+        yield Breach("I5", customer_id, f"nothing is due to count call {response_id} by its richer report")
 
 
 def events_have_a_customer() -> Iterator[Breach]:

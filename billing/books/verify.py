@@ -22,6 +22,8 @@ CHECKS: dict[str, Check] = {
     "finalized invoices re-rate to the same lines": invoice_checks.lines_rerate,
     "usage buckets equal their events": usage_checks.buckets_equal_events,
     "calls equal their events": usage_checks.calls_equal_events,
+    "events taken back count nothing": usage_checks.withdrawn_events_count_nothing,
+    "richer reports take their places": usage_checks.richer_reports_are_due,
     "rating is not ahead of the events": usage_checks.rating_never_ahead,
     "every event has a customer": usage_checks.events_have_a_customer,
     "every number is finite": usage_checks.every_number_is_finite,

@@ -15,7 +15,10 @@ from metering.backfills.trouble import FileTrouble, RowTrouble
 from metering.formats.event_json import decode_events
 from metering.formats.usage import is_bucket
 
-TEXTS = ("id", "source", "customer", "type", "provider", "model", "service_tier", "status", "hold", "api")
+TEXTS = (
+    *("id", "source", "customer", "type", "provider", "model", "service_tier", "status", "hold", "api"),
+    "response_id",
+)
 NUMBERS = ("quantity",)
 WHOLE = ("latency_ms", "run.step", "run.attempt")
 OBJECTS = ("usage", "response", "properties")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from billing.models import Invoice
+from core.clock import now as present
 from core.due_work import run_due
 from core.failpoints import armed
 from metering.models import Event, WithdrawnEvent
@@ -207,6 +208,68 @@ class TestWhoseAnEventIs:
         act(operator_api, first, "revert")
         assert act(operator_api, second, "close")["outcomes"]["stored"] == 1
         assert owed(operator_api) == 100
+
+
+RESPONSE = "chatcmpl-CqTPhRbEz7KwR5q"
+OF_A_CALL = "id,customer,type,time,provider,model,input,output,response_id"
+
+
+class TestACallThatItsOwnClientReportsToo:
+    """Under ids of their own: what both know is the provider's id for the call."""
+
+    @pytest.fixture
+    def brought(self, operator_api: Any, acme: Any) -> str:
+        id = create(operator_api, customer="acme")
+        cells = f"b1,acme,llm.call,2026-01-05T10:00:00Z,acme-ai,m-1,1000,10,{RESPONSE}"
+        send(operator_api, id, csv_of(cells, head=OF_A_CALL))
+        return id
+
+    def report(self, api: Any, **usage: int) -> Any:
+        event = {"id": "live", "source": "app", "customer": "acme", "type": "llm.call", "usage": usage}
+        told = {"provider": "acme-ai", "model": "m-1", "response_id": RESPONSE}
+        return api.post("/v1/events", event | told | {"time": "2026-01-05T10:00:00Z"}).json()
+
+    def places_taken(self, api: Any, time_machine: Any) -> None:
+        time_machine.shift(600)
+        run_due(present())
+
+    def test_told_that_it_is_a_duplicate_it_is_not_lost_with_the_file(
+        self, operator_api: Any, brought: str
+    ) -> None:
+        act(operator_api, brought, "close")
+        assert self.report(operator_api, input=1000, output=10)["duplicates"] == 1
+        act(operator_api, brought, "revert")
+        assert owed(operator_api) == 100
+        assert breaches() == []
+
+    def test_accepted_as_a_richer_report_it_is_not_lost_with_the_file(
+        self, operator_api: Any, brought: str, time_machine: Any
+    ) -> None:
+        act(operator_api, brought, "close")
+        assert self.report(operator_api, input=400, cache_read=600, output=10)["accepted"] == 1
+        act(operator_api, brought, "revert")
+        self.places_taken(operator_api, time_machine)
+        assert owed(operator_api) == 40
+        assert [event.event_id for event in Event.objects.all()] == ["live"]
+        assert breaches() == []
+
+    @pytest.mark.parametrize("reverted", ["while it waits", "when it counts"])
+    def test_told_first_it_stays_when_a_file_that_tells_more_is_taken_back(
+        self, operator_api: Any, acme: Any, time_machine: Any, reverted: str
+    ) -> None:
+        self.report(operator_api, input=1000, output=10)
+        id = create(operator_api, customer="acme")
+        cells = f"b1,acme,llm.call,2026-01-05T10:00:00Z,acme-ai,m-1,400,600,10,{RESPONSE}"
+        head = OF_A_CALL.replace("output", "cache_read,output")
+        assert send(operator_api, id, csv_of(cells, head=head))["outcomes"]["new"] == 1
+        act(operator_api, id, "close")
+        if reverted == "when it counts":
+            self.places_taken(operator_api, time_machine)
+            assert owed(operator_api) == 40
+        act(operator_api, id, "revert")
+        self.places_taken(operator_api, time_machine)
+        assert owed(operator_api) == (40 if reverted == "when it counts" else 100)
+        assert breaches() == []
 
 
 class TestTheWayOfAFile:
