@@ -22,6 +22,7 @@ from core.ids import new_id
 from core.problems import Conflict, Invalid, Problem
 from customers.models import Customer
 from pricing.models import PlanVersion
+from pricing.plan_corrections import corrected_versions
 
 MOVE_DUE = "plan.move"
 ALL, NEW_ONLY = "all", "new_only"
@@ -232,8 +233,16 @@ def _take_back(step: PlanMoveStep, subscription: Subscription, now: datetime) ->
     if step.state == State.WAITING:
         _settle(step, State.CANCELLED, "", now)
     elif step.state == State.PLANNED and step.at > now:
-        undone = undo_and_recount(subscription, step.move.plan_version, at=step.at, now=now)
+        undone = undo_and_recount(subscription, _planned_version(step, subscription), at=step.at, now=now)
         _settle(step, State.CANCELLED, "" if undone else "It had been changed again since.", now)
+
+
+def _planned_version(step: PlanMoveStep, subscription: Subscription) -> PlanVersion:
+    """The version that the step planned, or the one that has put it right since."""
+    planned = segments_of(subscription).filter(starts_at=step.at).select_related("plan_version").first()
+    if planned is not None and step.move.plan_version in corrected_versions(planned.plan_version):
+        return planned.plan_version
+    return step.move.plan_version
 
 
 def _settle(step: PlanMoveStep, state: str, detail: str, now: datetime) -> None:

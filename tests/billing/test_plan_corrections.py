@@ -18,8 +18,10 @@ from billing.models import (
     Subscription,
     SubscriptionSegment,
 )
+from billing.plan_moves import ALL, NewMove, cancel_move, move_subscribers
 from billing.rerating import apply_re_rating, apply_to, of_plan, open_re_rating
 from billing.statement import period_statement
+from billing.subscriptions import segments_from
 from core.due_work import run_due
 from core.periods import Period
 from core.problems import Conflict, Invalid
@@ -138,6 +140,24 @@ RIGHT = {
     },
 }
 IN_ADVANCE = ("a fee", "a discount", "a commitment", "a floor")
+
+
+def test_a_move_to_a_version_that_was_put_right_since_can_still_be_cancelled():
+    meters()
+    first = sell({**WRONG, "fee": "31"})
+    second = publish_version(add_version(first.plan, read_terms(WRONG), now=START), now=START)
+    acme = a_customer("acme")
+    subscription = subscribe(acme, first)
+    move = move_subscribers(NewMove(second, ALL, None), now=START)
+    run_due(START)
+    carry(put_right(second, {**WRONG, "fee": "62"}, START), START)
+    assert [one.plan_version.number for one in segments_from(subscription, FEBRUARY)] == [3]
+
+    cancel_move(move.id, now=START)
+    run_due(START)
+
+    assert [one.plan_version for one in segments_from(subscription, START)] == [first]
+    assert move.steps.get().detail == ""
 
 
 class TestCarryingACorrection:
