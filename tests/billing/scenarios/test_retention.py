@@ -11,7 +11,7 @@ from billing.retention import remove_old_events, schedule_removals
 from core import clock
 from customers.models import Customer
 from metering import removal
-from metering.models import Event, EventRemoval
+from metering.models import Event, EventRemoval, ReportedCall
 from tests.billing.scenarios.diary import Diary
 
 pytestmark = pytest.mark.django_db
@@ -192,3 +192,16 @@ def test_without_a_policy_events_are_kept_for_ever(spring: Diary, settings: Any)
     remove(spring)
     assert remove_old_events(Customer.objects.get(key="acme").id, now=clock.now()) is None
     assert kept() == ["e1", "e2", "e3", "e4"]
+
+
+def test_calls_are_forgotten_with_the_events_that_count_them(spring: Diary) -> None:
+    """A provider's id of a call is as personal as the call."""
+    for month in ("05", "08"):
+        spring.on(f"2027-{month}-11")
+        spring.use(usage={"output": 100}, response_id=f"msg_of_month_{month}", **MODEL)
+    spring.on("2027-09-03")
+
+    remove(spring)
+
+    assert list(ReportedCall.objects.values_list("response_id", flat=True)) == ["msg_of_month_08"]
+    spring.books_are_clean()
