@@ -7,13 +7,14 @@ a pattern.
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections
+from django.db import close_old_connections, transaction
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
@@ -23,6 +24,9 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+
+from customers.api_keys import create_api_key
+from tests.conftest import Api, forget_what_is_remembered
 
 EXAMPLES = int(os.environ.get("BURNLINE_FUZZ_EXAMPLES", "10"))
 PATHS = os.environ.get("BURNLINE_FUZZ_PATHS", "^/(v1|api)/")
@@ -40,9 +44,22 @@ def operations() -> list[Any]:
     return [pytest.param(operation, id=operation.label) for operation in found]
 
 
-@pytest.fixture
-def known_objects(operator_api: Any) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def api(django_db_setup: None, django_db_blocker: Any) -> Iterator[Api]:
+    """An operator's key, in a transaction that the tests' own lie within."""
+    with django_db_blocker.unblock():
+        whole = transaction.atomic()
+        whole._from_testcase = True  # type: ignore[attr-defined]
+        with whole:
+            scopes = ["ingest", "read", "write"]
+            yield Api(create_api_key(name="fuzz", scopes=scopes, now=datetime.now(UTC))[1])
+            transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def known_objects(api: Api) -> dict[str, Any]:
     """Objects to ask for, and the parameters of the path that lead to them: guessing one is hopeless."""
+    forget_what_is_remembered()
     meter = {"key": "known", "event_type": "llm.call", "aggregation": "count"}
     plan = {
         "key": "known",
@@ -58,21 +75,21 @@ def known_objects(operator_api: Any) -> dict[str, Any]:
         ("/v1/value-events", {"key": "known", "event_type": "llm.call"}),
         ("/v1/events", {"id": "known", "customer": "known", "type": "llm.call", "run": {"id": "known"}}),
     ]:
-        assert operator_api.post(path, body).status_code in (200, 201), path
-    operator_api.post("/v1/events", {"id": "bad", "customer": "known", "type": "llm.call", "quantity": "x"})
+        assert api.post(path, body).status_code in (200, 201), path
+    api.post("/v1/events", {"id": "bad", "customer": "known", "type": "llm.call", "quantity": "x"})
     return {
         "key": "known",
         "number": 1,
         "/v1/runs": "known",
         "/v1/events": "known",
-        "/v1/events/rejected": operator_api.get("/v1/events/rejected").json()["results"][0]["id"],
-        "/v1/backfills": operator_api.post("/v1/backfills", {}).json()["id"],
+        "/v1/events/rejected": api.get("/v1/events/rejected").json()["results"][0]["id"],
+        "/v1/backfills": api.post("/v1/backfills", {}).json()["id"],
     }
 
 
 @pytest.fixture
-def one_connection(known_objects: dict[str, Any]) -> Iterator[None]:
-    """The end of a request would close the connection that holds the test's own transaction.
+def one_connection(known_objects: dict[str, Any], db: None) -> Iterator[None]:
+    """The end of a request would close the connection that holds the transactions.
 
     Django's test client holds it back too, and lets it loose again: so the known objects are made before.
     """
@@ -89,9 +106,9 @@ def one_connection(known_objects: dict[str, Any]) -> Iterator[None]:
 def test_every_answer_is_one_that_the_schema_tells_of(
     operation: Any,
     mode: GenerationMode,
-    one_connection: None,
-    operator_api: Any,
+    api: Api,
     known_objects: dict[str, Any],
+    one_connection: None,
 ) -> None:
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -105,6 +122,6 @@ def test_every_answer_is_one_that_the_schema_tells_of(
                 case.path_parameters["id"] = known_objects[places[0]]
             if "customer" in case.query:
                 case.query["customer"] = "known"
-        case.call_and_validate(headers=operator_api.headers, checks=CHECKS)
+        case.call_and_validate(headers=api.headers, checks=CHECKS)
 
     ask()
