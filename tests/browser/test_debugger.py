@@ -31,12 +31,10 @@ def base(live_server: Any, api_with_key: Any) -> str:
     return str(live_server.url)
 
 
-@pytest.mark.parametrize(("theme", "width"), SCREENS)
-def test_the_pages_of_single_events_are_good_pages(
-    browser: Browser, base: str, theme: str, width: int
-) -> None:
+@pytest.mark.parametrize("turn", range(len(SCREENS)))
+def test_the_pages_of_single_events_are_good_pages(browser: Browser, base: str, turn: int) -> None:
     refusal = RejectedEvent.objects.get().id
-    with screen(browser, theme, width) as page:
+    with screen(browser, *SCREENS[turn]) as page:
         sign_in(page, base, "ops@example.com")
         page.goto(f"{base}/console/events?q=e1")
         conflict = page.get_attribute("a[href*='/conflicts/']", "href")
@@ -50,7 +48,7 @@ def test_the_pages_of_single_events_are_good_pages(
             ),
             *("/console/refused", f"/console/refused/{refusal}", "/console/unmatched/key?key=nobody"),
         ]
-        assert not look_at(page, base, paths)
+        assert not look_at(page, base, paths, turn=turn)
 
 
 def test_a_refused_event_is_mended_and_found_again(browser: Browser, base: str) -> None:
