@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.web import memory_environment
+
 READY_TIMEOUT_SECONDS = 120.0
 READY_INTERVAL_SECONDS = 0.1
 
@@ -46,15 +48,17 @@ def running_installation(*, jobs: bool = False, web_workers: int = 2) -> Iterato
         ours.callback(shutil.rmtree, var, ignore_errors=True)
         _start_servers(var, ours)
         api_key = _prepare()
-        web = _started(_web_command(), ours)
+        web = _started(_web_command(), ours, memory_environment())
         if jobs:
             _started(_worker_command(), ours)
         _wait_until_listening("127.0.0.1", port, web)
         yield Installation("127.0.0.1", port, api_key, web.pid)
 
 
-def _started(command: list[str | Path], ours: ExitStack) -> "subprocess.Popen[bytes]":
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+def _started(
+    command: list[str | Path], ours: ExitStack, more: dict[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | (more or {}))
     ours.callback(process.wait)
     ours.callback(process.terminate)
     return process

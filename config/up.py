@@ -25,7 +25,7 @@ from config.jobs import beat_command, worker_command
 from config.processes import StartFailure, die_with_parent, last_lines
 from config.servers import owned, start_servers
 from config.supervisor import Child, Supervisor
-from config.web import metrics_environment, web_command
+from config.web import memory_environment, metrics_environment, web_command
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_SECONDS = 60.0
@@ -224,7 +224,8 @@ def make_children() -> list[Child]:
 
     from config.demo.stripe_stand_in import stand_in_command, stand_in_environment, stand_in_is_wanted
 
-    environment = {"PYTHONUNBUFFERED": "1", "BURNLINE_DIE_WITH_PARENT": "1", **metrics_environment()}
+    environment = {"PYTHONUNBUFFERED": "1", "BURNLINE_DIE_WITH_PARENT": "1"}
+    environment |= metrics_environment() | memory_environment()
     commands = {"web": web_command(), "worker": worker_command(), "beat": beat_command()}
     if stand_in_is_wanted():
         commands["stripe"] = stand_in_command()
