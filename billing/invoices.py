@@ -24,7 +24,6 @@ from billing.rating import rate_pending
 from billing.statement import Statement
 from core.due_work import Park, cancel, schedule
 from core.failpoints import failpoint
-from core.ids import public_id
 from core.money import from_minor
 from core.problems import Conflict
 
@@ -228,8 +227,3 @@ def mark_uncollectible(customer_id: int, invoice_id: UUID, *, now: datetime) -> 
     invoice.status = Invoice.Status.UNCOLLECTIBLE
     invoice.save(update_fields=["status"])
     return invoice
-
-
-def invoice_id_text(invoice: Invoice) -> str:
-    """The invoice's id as the API shows it."""
-    return public_id("inv", invoice.id)

@@ -104,12 +104,6 @@ class TooLarge(Problem):
     title = "The body is too large"
 
 
-class PaymentRequired(Problem):
-    status = 402
-    code = "limit_reached"
-    title = "A limit has been reached"
-
-
 class TooManyRequests(Problem):
     status = 429
     code = "too_many_requests"

@@ -79,7 +79,7 @@ class ReplayView(ApiView):
             fields.refuse("event", "object", "Write the event as an object.")
         fields.done()
         row = rejection(parse_public_id(PREFIX, id))
-        body, at, by = None if event is None else _encode(event), now(), _by(request)
+        body, at, by = None if event is None else _encode(event), now(), credential_of(request).by
 
         def act() -> Answer:
             done = replay(row, by=by, now=at, body=body)
@@ -105,7 +105,7 @@ class DiscardView(ApiView):
         query_of(request).done()
         Fields(request.data or {}).done()
         row = rejection(parse_public_id(PREFIX, id))
-        at, by = now(), _by(request)
+        at, by = now(), credential_of(request).by
 
         def act() -> Answer:
             return Answer(200, {"discarded": discard([row], by=by, now=at)})
@@ -156,7 +156,7 @@ class TakeInView(ApiView):
             raise Invalid.one(
                 "customer", "unknown_customer", f"There is no customer with the key {named[:80]!r}."
             )
-        at, by, owner = now(), _by(request), customer
+        at, by, owner = now(), credential_of(request).by, customer
 
         def act() -> Answer:
             ends = take_in_for(key, owner, by=by, now=at, most=limits.UNMATCHED_AT_ONCE_MAX)
@@ -187,7 +187,7 @@ class DiscardUnmatchedView(ApiView):
         fields = Fields(request.data)
         key = fields.id("key")
         fields.done()
-        at, by = now(), _by(request)
+        at, by = now(), credential_of(request).by
 
         def act() -> Answer:
             return Answer(200, {"discarded": discard_unmatched(key, by=by, now=at)})
@@ -207,10 +207,6 @@ def _refused(query: Query) -> QuerySet[RejectedEvent]:
         "code": query.text("code", most=60, default=""),
     }
     return rows.filter(**{name: value for name, value in asked.items() if value})
-
-
-def _by(request: Request) -> str:
-    return f"API key {credential_of(request).key_id}"
 
 
 def _rejected_json(row: RejectedEvent) -> dict[str, Any]:

@@ -131,7 +131,7 @@ class PricesView(ApiView):
     def post(self, request: Request) -> Response:
         query_of(request).done()
         quotes = read_quotes(request.data)
-        at, by = now(), f"API key {credential_of(request).key_id}"
+        at, by = now(), credential_of(request).by
 
         def act() -> Answer:
             rows = set_operator_prices(quotes, by=by, now=at)
@@ -183,7 +183,7 @@ class ImportsView(ApiView):
         if (source == PACKAGED) == (content is not None) or not isinstance(content, str | None):
             fields.refuse("content", "content", f"Write the file's text; nothing with the source {PACKAGED}.")
         fields.done()
-        at, by = now(), f"API key {credential_of(request).key_id}"
+        at, by = now(), credential_of(request).by
         prices = None if content is None else _read(source, content, version)
 
         def act() -> Answer:
@@ -237,7 +237,7 @@ class DecisionView(ApiView):
             staged = _snapshot(id).diff.get("staged", [])
             items = [position for position, item in enumerate(staged) if item["reason"] in reasons]
         decide = approve_staged if self.decision == "approve" else refuse_staged
-        at, by = now(), f"API key {credential_of(request).key_id}"
+        at, by = now(), credential_of(request).by
         return answer_once(
             request, lambda: Answer(200, snapshot_json(decide(id, by=by, now=at, only=items))), now=at
         )

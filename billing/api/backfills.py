@@ -98,7 +98,7 @@ class BackfillsView(ApiView):
         how = read_how(fields)
         fields.done()
         customer = customer_named(key, credential) if key else None
-        new = NewBackfill(how, customer, note, by=f"API key {credential.key_id}")
+        new = NewBackfill(how, customer, note, by=credential.by)
 
         def act() -> Answer:
             return Answer(201, in_full(create_backfill(new, now=at)))
@@ -191,7 +191,7 @@ class CloseView(ApiView):
     )
     def post(self, request: Request, id: str) -> Response:
         query_of(request).done()
-        at, by = now(), f"API key {credential_of(request).key_id}"
+        at, by = now(), credential_of(request).by
         fields = Fields(request.data)
         finalized = fields.choice("finalized", Backfill.Finalized.values, Backfill.Finalized.REFUSE)
         fields.done()
@@ -217,7 +217,7 @@ class RevertView(ApiView):
         responses={200: BackfillInFullSchema, **refusals(404, 409, 413, 415, 422)},
     )
     def post(self, request: Request, id: str) -> Response:
-        at, by = now(), f"API key {credential_of(request).key_id}"
+        at, by = now(), credential_of(request).by
         return _act(request, id, lambda row_id: revert_backfill(row_id, by=by, now=at))
 
 

@@ -7,8 +7,6 @@ from rest_framework.request import Request
 from core import limits, texts
 from core.fields import Fields
 from core.http.credentials import Credential
-from core.http.queries import query_of
-from core.http.views import credential_of
 from core.problems import NotFound
 from customers.customers import customer_by_key
 from customers.models import Customer
@@ -22,12 +20,6 @@ def customer_asked_for(query: Fields, credential: Credential) -> Customer | None
     if credential.customer_id is None:
         return None
     return Customer.objects.get(id=credential.customer_id)
-
-
-def customer_of_path(request: Request, key: str) -> Customer:
-    """The customer in the address of a request without a query string."""
-    query_of(request).done()
-    return customer_by_key(key, credential_of(request))
 
 
 def visible_text(written: str, what: str) -> str:

@@ -208,7 +208,7 @@ class ApplyView(ApiView):
     def post(self, request: Request, id: str) -> Response:
         query_of(request).done()
         nothing_to_read(request)
-        row, at, by = _named(id), now(), f"API key {credential_of(request).key_id}"
+        row, at, by = _named(id), now(), credential_of(request).by
         return answer_once(
             request, lambda: Answer(200, in_full(apply_re_rating(row.id, by=by, now=at))), now=at
         )
@@ -234,7 +234,7 @@ def _read(fields: Fields, credential: Credential, at: datetime) -> NewReRating:
         fields.refuse("to", "order", "Write a time after `from`.")
     fields.done()
     customer = customer_named(key, credential) if key else None
-    by = f"API key {credential.key_id}"
+    by = credential.by
     if of_a_plan:
         return of_plan(correction_named(plan, number), reason, customer=customer, by=by, now=at)
     return NewReRating(Period(start, end), reason, customer, by)

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from core.problems import Forbidden, NotFound
+from core.problems import Forbidden
 
 SCOPES = ("ingest", "read", "write")
 
@@ -19,6 +19,11 @@ class Credential:
     def is_operator(self) -> bool:
         return self.customer_id is None
 
+    @property
+    def by(self) -> str:
+        """Who acts, as it is kept beside what was done."""
+        return f"API key {self.key_id}"
+
     def require_scope(self, scope: str) -> None:
         if scope not in self.scopes:
             raise Forbidden(
@@ -29,8 +34,3 @@ class Credential:
         """Refuse a customer's key."""
         if not self.is_operator:
             raise Forbidden("Only an operator's key may do that; this key belongs to a customer.")
-
-    def require_customer(self, customer_id: int) -> None:
-        """Refuse a row of another customer, in the same words as a row that does not exist."""
-        if self.customer_id not in (None, customer_id):
-            raise NotFound("There is no such object.")

@@ -10,8 +10,6 @@ from rest_framework import serializers
 
 from core import limits
 
-DECIMAL_PATTERN = r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$"
-
 
 class FieldErrorSchema(serializers.Serializer[Any]):
     field = serializers.CharField(help_text="path of the field: charges[0].tiers[1].up_to")
