@@ -64,6 +64,11 @@ urlpatterns = [
     path("console/burn-tables/<str:key>/versions/new", burn_tables.new_version, name="new_burn_version"),
     path("console/add-ons", grants.add_on_list, name="add_ons"),
     path("console/customers/<int:customer_id>/portal-link", customers.portal_link, name="portal_link"),
+    path(
+        "console/customers/<int:customer_id>/portal-link/cut-off",
+        customers.cut_off_links,
+        name="cut_off_links",
+    ),
     path("console/plans", plans.plans, name="plans"),
     path("console/new-plan", plan_edit.new_plan, name="new_plan"),
     path("console/plans/<str:key>", plans.plan, name="plan"),

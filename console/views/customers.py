@@ -30,7 +30,7 @@ from core.pages.times import local_day
 from core.problems import NotFound
 from customers.api_keys import create_api_key, revoke_api_key
 from customers.models import ApiKey, Customer
-from customers.portal_links import create_portal_link
+from customers.portal_links import create_portal_link, cut_off_portal_links
 
 DAYS = 30
 CSV_ROWS_MAX = 100_000
@@ -97,6 +97,16 @@ def portal_link(request: HttpRequest, customer_id: int) -> HttpResponse:
     found = _customer(customer_id)
     link = create_portal_link(found, now=present(), base_url=settings.BASE_URL)
     return render(request, "console/portal_link.html", {"customer": found, "link": link})
+
+
+@require_POST
+@staff_page
+def cut_off_links(request: HttpRequest, customer_id: int) -> HttpResponse:
+    """Make every link to the customer's portal worthless."""
+    found = _customer(customer_id)
+    cut_off_portal_links(found)
+    messages.success(request, f"No link opens the portal of {found.name} any more until you make a new one.")
+    return redirect("console:customer", customer_id)
 
 
 @require_POST

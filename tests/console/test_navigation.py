@@ -16,6 +16,7 @@ ACTS = {
     "backfill_revert",
     "cancel_move",
     "carry_correction",
+    "cut_off_links",
     "decide",
     "end_add_on",
     "finalize",

@@ -13,6 +13,7 @@ from core.models import DueWork
 from core.pages.spreadsheet import FORMULA_STARTS
 from customers.customers import create_customer
 from customers.models import ApiKey, Customer, User
+from customers.portal_links import create_portal_link
 from metering.models import Event
 from pricing.models import PriceRow, PriceSnapshot
 from pricing.price_imports import import_price_list
@@ -175,13 +176,20 @@ class TestCustomers:
         token = page.partition("/portal/enter/")[2].partition('"')[0]
         assert Client().get(f"/portal/enter/{token}")["Location"] == "/portal/"
 
+    def test_links_are_cut_off(self, operator: Client, acme: Company) -> None:
+        link = create_portal_link(acme.customer, now=acme.now, base_url="")
+        assert Client().get(link.url).status_code == 302
+        page = operator.post(f"/console/customers/{acme.customer.id}/portal-link/cut-off", follow=True)
+        assert "No link opens the portal" in page.content.decode()
+        assert Client().get(link.url).status_code == 404
+
     def test_a_key_made_here_sees_its_customer_alone(self, operator: Client, acme: Company) -> None:
         operator.post(f"/console/customers/{acme.customer.id}/api-keys", {"name": "Exports"})
         key = ApiKey.objects.get(name="Exports")
         assert key.customer_id == acme.customer.id
 
     def test_links_and_keys_are_not_made_by_reading(self, operator: Client, acme: Company) -> None:
-        for end in ("portal-link", "api-keys"):
+        for end in ("portal-link", "portal-link/cut-off", "api-keys"):
             assert operator.get(f"/console/customers/{acme.customer.id}/{end}").status_code == 405
 
 
