@@ -6,10 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from billing.credits import applicable, cover, open_grants
+from billing.credits import Drawn, applicable, cover, open_grants
 from billing.draws import Draw, write_draws
 from billing.ledger import CREDIT, Entry, grant_account, post
 from billing.models import CreditGrant
+from billing.terms import Stretch
 from core.money import ZERO
 from metering.event_paths import text_reader
 from metering.stored_event import StoredEvent, mark_unpriced
@@ -44,8 +45,12 @@ class CreditBurner:
             self._histories[table] = BurnHistory(BurnTable.objects.get(key=table))
         return self._histories[table].version_at(at)
 
-    def burn(self, event: StoredEvent, table: str | None, calls: Sums) -> tuple[Decimal, Decimal] | None:
-        """Burn what the event costs in credits by the table in force at its time; (credits, of these covered by grants).
+    def burn(
+        self, event: StoredEvent, stretch: Stretch, table: str | None, calls: Sums
+    ) -> tuple[Decimal, Decimal] | None:
+        """Burn for the stretch what the event costs in credits by the table in force at its time.
+
+        Returns (credits, of these covered by grants).
 
         ``calls`` gains the credits and the money at which they were granted. ``None`` where no table applies.
         """
@@ -59,12 +64,17 @@ class CreditBurner:
             self.unlisted.append((event.event_id, event.source))
             return None
 
-        return self.take(event, version.id, burns, calls)
+        return self.take(event, stretch.subscription.id, version.id, burns, calls)
 
     def take(
-        self, event: StoredEvent, version_id: int, burns: Sequence[Burn], calls: Sums
+        self,
+        event: StoredEvent,
+        subscription_id: UUID | None,
+        version_id: int,
+        burns: Sequence[Burn],
+        calls: Sums,
     ) -> tuple[Decimal, Decimal]:
-        """Draw what the event burns from the grants in their order; (credits, of these covered by grants)."""
+        """Draw from the grants, in their order, what the event burns for a subscription; (credits, of these covered)."""
 
         def matches(applies_to: dict[str, list[str]]) -> bool:
             return all(text_reader(path)(event) in values for path, values in applies_to.items())
@@ -75,9 +85,7 @@ class CreditBurner:
             for drawn in cover(burnt.credits, applicable(self.grants, event.occurred_at, matches)):
                 whole = drawn.credits == burnt.credits
                 part = burnt.quantity if whole else burnt.quantity * drawn.credits / burnt.credits
-                self._note(
-                    event, version_id, burnt.row_id, burnt.token_kind, part, drawn.grant, drawn.credits
-                )
+                self._note(event, subscription_id, version_id, burnt, part, drawn)
                 if drawn.grant is not None:
                     covered += drawn.credits
                     calls.prepaid += drawn.credits * drawn.grant.cost_basis
@@ -88,13 +96,13 @@ class CreditBurner:
     def _note(
         self,
         event: StoredEvent,
+        subscription_id: UUID | None,
         version_id: int,
-        row_id: str,
-        token_kind: str,
+        burnt: Burn,
         quantity: Decimal,
-        grant: CreditGrant | None,
-        credits: Decimal,
+        drawn: Drawn,
     ) -> None:
+        grant = drawn.grant
         if grant is not None:
             self.touched[grant.id] = grant
         self.draws.append(
@@ -104,11 +112,12 @@ class CreditBurner:
                 seq=event.seq,
                 n=len(self.draws) + 1,
                 grant_id=None if grant is None else grant.id,
+                subscription_id=subscription_id,
                 burn_table_version_id=version_id,
-                burn_row=row_id,
-                token_kind=token_kind,
+                burn_row=burnt.row_id,
+                token_kind=burnt.token_kind,
                 quantity=quantity,
-                credits=credits,
+                credits=drawn.credits,
                 occurred_at=event.occurred_at,
             )
         )

@@ -4,10 +4,12 @@ Both sides go through the one path of rating, so a difference can never follow o
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
+from uuid import UUID
 
 from billing.burning import CreditBurner
 from billing.rating import RatingBatch
@@ -24,7 +26,7 @@ from pricing.engine.usage import EventFacts, Usage, contributions
 PRICED = ("quantity", "amount", "lift", "credits", "covered")
 
 
-@dataclass
+@dataclass(slots=True)
 class Burnt:
     """What one event has burnt by one table: credits, of these covered by grants, and the money these were granted at."""
 
@@ -39,18 +41,31 @@ class Burnt:
             self.covered = CONTEXT.add(self.covered, credits)
             self.prepaid = CONTEXT.add(self.prepaid, CONTEXT.multiply(credits, cost_basis))
 
+    @classmethod
+    def together(cls, several: Sequence["Burnt"]) -> "Burnt":
+        """Several burns as one."""
+        sums = ([getattr(one, name) for one in several] for name in ("credits", "covered", "prepaid"))
+        return cls(*(reduce(CONTEXT.add, numbers, ZERO) for numbers in sums))
+
 
 @dataclass
 class Burns:
-    """What events have burnt, by (source, event id) and the key of the burn table."""
+    """What events have burnt, by (source, event id), then by subscription and the key of the burn table."""
 
-    by_event: dict[tuple[str, str], dict[str, Burnt]] = field(
+    by_event: dict[tuple[str, str], dict[tuple[UUID | None, str], Burnt]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(Burnt))
     )
 
-    def of(self, event: StoredEvent) -> dict[str, Burnt]:
-        """By table, what the event has burnt; nothing where it has not."""
-        return self.by_event.get((event.source, event.event_id), {})
+    def of(self, event: StoredEvent, stretch: Stretch, table: str) -> Burnt | None:
+        """What the event has burnt for the stretch by the table; ``None`` where it has not.
+
+        A plan that holds since it was burnt may name another table: then what was burnt by tables that it does not name.
+        """
+        told = self.by_event.get((event.source, event.event_id), {})
+        own = {key: burnt for key, burnt in told.items() if key[0] in (None, stretch.subscription.id)}
+        named = [burnt for (_, key), burnt in own.items() if key == table]
+        stands = named or [burnt for (_, key), burnt in own.items() if key not in stretch.burn_tables]
+        return Burnt.together(stands) if stands else None
 
 
 class Recalled(CreditBurner):
@@ -60,8 +75,10 @@ class Recalled(CreditBurner):
         super().__init__(customer_id)
         self._burns = burns
 
-    def burn(self, event: StoredEvent, table: str | None, calls: Sums) -> tuple[Decimal, Decimal] | None:
-        burnt = None if table is None else self._burns.of(event).get(table)
+    def burn(
+        self, event: StoredEvent, stretch: Stretch, table: str | None, calls: Sums
+    ) -> tuple[Decimal, Decimal] | None:
+        burnt = None if table is None else self._burns.of(event, stretch, table)
         if burnt is None:
             return None
         calls.credits += burnt.credits

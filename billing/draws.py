@@ -10,8 +10,8 @@ from django.db import connection
 
 from core.ids import new_id_texts
 
-COLUMNS = """customer_id, id, event_id, source, seq, n, grant_id, burn_table_version_id, burn_row, token_kind,
-quantity, credits, transaction_id, occurred_at, recorded_at"""
+COLUMNS = """customer_id, id, event_id, source, seq, n, grant_id, subscription_id, burn_table_version_id, burn_row,
+token_kind, quantity, credits, transaction_id, occurred_at, recorded_at"""
 # No text of an event holds this character, so it can stand for NULL and leave the empty text to itself.
 _NULL = "\x02"
 _COPY = f"COPY billing_creditdraw ({COLUMNS}) FROM STDIN WITH (FORMAT text, NULL E'\\x02')"
@@ -25,6 +25,7 @@ class Draw(NamedTuple):
     seq: int
     n: int
     grant_id: UUID | None
+    subscription_id: UUID | None
     burn_table_version_id: int
     burn_row: str
     token_kind: str
@@ -53,6 +54,7 @@ def _line(customer: str, id_: str, draw: Draw, transaction_id: str, recorded_at:
         str(draw.seq),
         str(draw.n),
         _NULL if draw.grant_id is None else str(draw.grant_id),
+        _NULL if draw.subscription_id is None else str(draw.subscription_id),
         str(draw.burn_table_version_id),
         draw.burn_row,
         draw.token_kind,

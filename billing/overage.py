@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
+from uuid import UUID
 
 from django.db import transaction
 
@@ -29,6 +30,8 @@ from pricing.engine.usage import NOTHING, EventFacts, UnpricedEvent, Usage, cont
 from pricing.models import BurnTableVersion
 
 DRAWS_AT_ONCE = 2_000
+# What draws of one burn have in common. Where a richer report took an event's place, two have one number.
+BURN = ("seq", "event_id", "source", "subscription_id", "burn_table_version_id", "burn_row", "token_kind")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class _Burn:
     seq: int
     event_id: str
     source: str
+    subscription_id: UUID | None
     version_id: int
     burn_row: str
     token_kind: str
@@ -77,7 +81,7 @@ def _uncovered(grant: CreditGrant) -> Iterator[_Burn]:
     rows = CreditDraw.objects.filter(customer_id=grant.customer_id, grant_id=None, occurred_at__gte=since)
     if grant.expires_at is not None:
         rows = rows.filter(occurred_at__lt=grant.expires_at)
-    ordered = rows.order_by("seq", "burn_table_version_id", "burn_row", "token_kind", "n")
+    ordered = rows.order_by(*BURN, "n")
     for _, group in groupby(ordered.iterator(chunk_size=DRAWS_AT_ONCE), key=_same_burn):
         draws = list(group)
         credits = sum((draw.credits for draw in draws), ZERO)
@@ -88,6 +92,7 @@ def _uncovered(grant: CreditGrant) -> Iterator[_Burn]:
                 one.seq,
                 one.event_id,
                 one.source,
+                one.subscription_id,
                 one.burn_table_version_id,
                 one.burn_row,
                 one.token_kind,
@@ -97,8 +102,8 @@ def _uncovered(grant: CreditGrant) -> Iterator[_Burn]:
             )
 
 
-def _same_burn(draw: CreditDraw) -> tuple[int, int, str, str]:
-    return draw.seq, draw.burn_table_version_id, draw.burn_row, draw.token_kind
+def _same_burn(draw: CreditDraw) -> tuple[object, ...]:
+    return tuple(getattr(draw, name) for name in BURN)
 
 
 class _Cover:
@@ -121,7 +126,7 @@ class _Cover:
         if stretch is None or self.batch.closed.invoiced_period(stretch.subscription, burn.occurred_at):
             return
         credits = min(burn.credits, self.grant.remaining)
-        before = self._credits_of(event)
+        before = self._credits_of(burn)
         quantity = CONTEXT.divide(CONTEXT.multiply(burn.quantity, credits), burn.credits)
         self.draws += [
             self._draw(burn, None, -quantity, -credits, len(self.draws) + 1),
@@ -129,7 +134,7 @@ class _Cover:
         ]
         self.grant.remaining -= credits
         self.taken += credits
-        self._move_buckets(stretch, event, before, credits)
+        self._move_buckets(stretch, event, self._table_of(burn.version_id), before, credits)
 
     def write(self, now: datetime) -> Decimal:
         """Write draws, ledger, buckets and the grant; returns the credits covered."""
@@ -160,33 +165,49 @@ class _Cover:
         return all(text_reader(path)(event) in values for path, values in self.grant.applies_to.items())
 
     def _stretch(self, burn: _Burn) -> Stretch | None:
-        """The stretch that burnt by this table: the first that holds the event's time."""
-        if burn.version_id not in self._tables:
-            version = BurnTableVersion.objects.select_related("table").get(id=burn.version_id)
-            self._tables[burn.version_id] = version.table.key
-        table = self._tables[burn.version_id]
-        held = [stretch for stretch in self.batch.stretches if stretch.holds(burn.occurred_at)]
-        return next((stretch for stretch in held if _burns_by(stretch, table)), None)
+        """The stretch that burnt by this table: of the burn's subscription, the one that holds the event's time."""
+        table = self._table_of(burn.version_id)
+        own = [s for s in self.batch.stretches if burn.subscription_id in (None, s.subscription.id)]
+        held = [stretch for stretch in own if stretch.holds(burn.occurred_at)]
+        return next((stretch for stretch in held if table in stretch.burn_tables), None)
 
-    def _credits_of(self, event: StoredEvent) -> tuple[Decimal, Decimal]:
-        """What the event has burnt and what of that is covered, with what this grant has taken over so far."""
-        rows = CreditDraw.objects.filter(
-            customer_id=self.grant.customer_id, event_id=event.event_id, source=event.source
-        ).values_list("credits", "grant_id")
-        burnt = sum((credits for credits, _ in rows), ZERO)
-        covered = sum((credits for credits, grant_id in rows if grant_id is not None), ZERO)
-        own = [draw for draw in self.draws if draw.seq == event.seq and draw.grant_id is not None]
-        return burnt, covered + sum((draw.credits for draw in own), ZERO)
+    def _table_of(self, version_id: int) -> str:
+        if version_id not in self._tables:
+            version = BurnTableVersion.objects.select_related("table").get(id=version_id)
+            self._tables[version_id] = version.table.key
+        return self._tables[version_id]
+
+    def _credits_of(self, burn: _Burn) -> tuple[Decimal, Decimal]:
+        """What its event has burnt for the subscription by the table, and what of that is covered, by this grant as well."""
+        table = self._table_of(burn.version_id)
+        rows: list[CreditDraw | Draw] = list(
+            CreditDraw.objects.filter(
+                customer_id=self.grant.customer_id,
+                event_id=burn.event_id,
+                source=burn.source,
+                subscription_id=burn.subscription_id,
+            )
+        )
+        own = (burn.seq, burn.subscription_id)
+        rows += [draw for draw in self.draws if (draw.seq, draw.subscription_id) == own]
+        same = [draw for draw in rows if self._table_of(draw.burn_table_version_id) == table]
+        burnt = sum((draw.credits for draw in same), ZERO)
+        return burnt, sum((draw.credits for draw in same if draw.grant_id is not None), ZERO)
 
     def _move_buckets(
-        self, stretch: Stretch, event: StoredEvent, before: tuple[Decimal, Decimal], credits: Decimal
+        self,
+        stretch: Stretch,
+        event: StoredEvent,
+        table: str,
+        before: tuple[Decimal, Decimal],
+        credits: Decimal,
     ) -> None:
         batch, at = self.batch, event.occurred_at
         hour = batch.closed.hour(at, stretch.subscription)
         prepaid = CONTEXT.multiply(credits, self.grant.cost_basis)
         amount = ZERO
         for metered in stretch.charges:
-            if metered.charge.measures_credits:
+            if metered.charge.measures_credits and metered.charge.burn_table == table:
                 burnt, covered = before
                 moved = _usage(metered, event, burnt, covered + credits).plus(
                     -_usage(metered, event, burnt, covered)
@@ -212,6 +233,7 @@ class _Cover:
             seq=burn.seq,
             n=n,
             grant_id=None if grant is None else grant.id,
+            subscription_id=burn.subscription_id,
             burn_table_version_id=burn.version_id,
             burn_row=burn.burn_row,
             token_kind=burn.token_kind,
@@ -219,12 +241,6 @@ class _Cover:
             credits=credits,
             occurred_at=burn.occurred_at,
         )
-
-
-def _burns_by(stretch: Stretch, table: str) -> bool:
-    own = [metered.charge.model for metered in stretch.charges if metered.charge.measures_credits]
-    tables = [getattr(model, "burn_table", None) for model in own] or [stretch.terms.burn_table]
-    return table in tables
 
 
 def _usage(metered: MeteredCharge, event: StoredEvent, burnt: Decimal, covered: Decimal) -> Usage:

@@ -178,7 +178,7 @@ class RatingBatch:
             for dimensions, facts in self._facts(stretch, metered, event, calls):
                 self._count(stretch, metered, hour, dimensions, facts, calls, event)
         if not stretch.prices_credits and not event.failed:
-            self.burner.burn(event, stretch.terms.burn_table, calls)
+            self.burner.burn(event, stretch, stretch.terms.burn_table, calls)
         own = Sums(events=1, cost=event.cost, prepaid=calls.prepaid - prepaid)
         self.gain(BucketKey(stretch.segment_id, CALLS, hour, ()), own)
 
@@ -230,7 +230,7 @@ class RatingBatch:
         if charge.measures_credits:
             if event.failed and charge.bill_failed == "never":
                 return
-            burnt = self.burner.burn(event, charge.burn_table, calls)
+            burnt = self.burner.burn(event, stretch, charge.burn_table, calls)
             if burnt is not None and burnt[0]:  # what burns nothing leaves no draw, and is no use of credits
                 yield (
                     (),

@@ -11,14 +11,17 @@ from decimal import Decimal
 from django.db import transaction
 
 from billing.burning import CreditBurner
+from billing.differences import Burns, Recalled
 from billing.ledger import lock_customer
 from billing.margins import days_are_stale
-from billing.models import CreditDraw, CreditGrant, Subscription
+from billing.models import Subscription
 from billing.move_credits import share_credits_at
 from billing.rating import BATCH_EVENTS, RatingBatch, call_dimensions
+from billing.redraws import burns_of, standing_draws
 from billing.retention import refuse_before_kept
 from billing.reversals import CountedReversals
 from billing.subscriptions import (
+    FAR,
     NewSubscription,
     cancel_uncounted,
     change_uncounted,
@@ -26,7 +29,8 @@ from billing.subscriptions import (
     start_uncounted,
     undo_planned_change,
 )
-from core.money import ZERO, exact
+from billing.terms import Stretch
+from core.money import exact
 from customers.models import Customer
 from metering.models import Event, UniqueValue, UsageBucket
 from metering.stored_event import StoredEvent, events_after
@@ -34,30 +38,20 @@ from metering.usage import CALLS, BucketKey, Sums
 from pricing.models import PlanVersion
 
 
-class DrawnBefore(CreditBurner):
+class DrawnBefore(Recalled):
     """Burns an event as it was burnt when it was first rated; one that burnt nothing then burns now."""
 
-    def __init__(self, customer_id: int, *, may_draw: bool) -> None:
-        super().__init__(customer_id)
+    def __init__(self, customer_id: int, burns: Burns, *, may_draw: bool) -> None:
+        super().__init__(customer_id, burns)
         self._may_draw = may_draw
-        grants = CreditGrant.objects.filter(customer_id=customer_id)
-        self._cost_basis = dict(grants.values_list("id", "cost_basis"))
 
-    def burn(self, event: StoredEvent, table: str | None, calls: Sums) -> tuple[Decimal, Decimal] | None:
-        rows = CreditDraw.objects.filter(
-            customer_id=self.customer_id, event_id=event.event_id, source=event.source
-        ).values_list("credits", "grant_id")
-        if not rows:
-            return super().burn(event, table, calls) if self._may_draw else None
-        credits = covered = ZERO
-        for drawn, grant_id in rows:
-            credits += drawn
-            if grant_id is not None:
-                covered += drawn
-                calls.prepaid += drawn * self._cost_basis[grant_id]
-        calls.credits += credits
-        calls.covered += covered
-        return credits, covered
+    def burn(
+        self, event: StoredEvent, stretch: Stretch, table: str | None, calls: Sums
+    ) -> tuple[Decimal, Decimal] | None:
+        burnt = super().burn(event, stretch, table, calls)
+        if burnt is None and self._may_draw:
+            return CreditBurner.burn(self, event, stretch, table, calls)
+        return burnt
 
 
 @exact
@@ -137,7 +131,9 @@ def _replay(
 ) -> RatingBatch:
     """The events since the period's start under the stretches as they are at this moment."""
     batch = RatingBatch(Customer.objects.get(id=subscription.customer_id), now)
-    batch.burner = DrawnBefore(subscription.customer_id, may_draw=may_draw)
+    draws = standing_draws(subscription.customer_id, span=(start, FAR))
+    burns = burns_of(subscription.customer_id, draws)
+    batch.burner = DrawnBefore(subscription.customer_id, burns, may_draw=may_draw)
     if not may_draw:
         batch.reversals = CountedReversals(subscription.customer_id, start)
     for event in _events(subscription.customer_id, rated_seq, since=start):

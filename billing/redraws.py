@@ -32,17 +32,20 @@ from pricing.models import BurnTableVersion
 REDRAW = "credits.redraw"
 ENDINGS = {"credits.expire": "expired", "credits.void": "voided"}
 
-# One burn: the event's seq, the table's version, its row and the kind of token.
-BurnKey = tuple[int, int, str, str]
+# One burn: the event's seq, for which subscription, the table's version, its row and the kind of token.
+BurnKey = tuple[int, UUID | None, int, str, str]
+# What an event burns for a subscription by one version of a table.
+Burning = tuple[UUID | None, int, list[Burn]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What of an event's draws by one rate on one grant stands, after all that was taken back."""
 
     seq: int
     event_id: str
     source: str
+    subscription_id: UUID | None
     version_id: int
     burn_row: str
     token_kind: str
@@ -53,7 +56,7 @@ class Standing:
 
     @property
     def burn(self) -> BurnKey:
-        return self.seq, self.version_id, self.burn_row, self.token_kind
+        return self.seq, self.subscription_id, self.version_id, self.burn_row, self.token_kind
 
 
 def standing_draws(
@@ -73,10 +76,10 @@ def standing_draws(
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT seq, event_id, source, burn_table_version_id, burn_row, token_kind, grant_id,
+            SELECT seq, event_id, source, subscription_id, burn_table_version_id, burn_row, token_kind, grant_id,
                    sum(quantity), sum(credits), min(occurred_at)
             FROM billing_creditdraw WHERE customer_id = %s AND {where}
-            GROUP BY seq, event_id, source, burn_table_version_id, burn_row, token_kind, grant_id
+            GROUP BY seq, event_id, source, subscription_id, burn_table_version_id, burn_row, token_kind, grant_id
             HAVING sum(credits) <> 0 ORDER BY seq, max(recorded_at), max(n)
             """,
             values,
@@ -90,7 +93,7 @@ def burns_of(customer_id: int, draws: Iterable[Standing]) -> Burns:
     keys = dict(BurnTableVersion.objects.values_list("id", "table__key"))
     basis = dict(CreditGrant.objects.filter(customer_id=customer_id).values_list("id", "cost_basis"))
     for draw in draws:
-        burnt = burns.by_event[draw.source, draw.event_id][keys[draw.version_id]]
+        burnt = burns.by_event[draw.source, draw.event_id][draw.subscription_id, keys[draw.version_id]]
         burnt.add(draw.credits, None if draw.grant_id is None else basis[draw.grant_id])
     return burns
 
@@ -103,9 +106,9 @@ class Tables:
         self._stretches = list(stretches)
         self._keys: dict[int, str] = {}
 
-    def burns(self, event: StoredEvent) -> list[tuple[int, list[Burn]]] | None:
-        """By version, what the event burns under each stretch, in rating's order; ``None`` where a table lacks a rate."""
-        told = []
+    def burns(self, event: StoredEvent) -> list[Burning] | None:
+        """What the event burns under each stretch, in rating's order; ``None`` where a table lacks a rate."""
+        told: list[Burning] = []
         for stretch in self._stretches:
             if not stretch.holds(event.occurred_at):
                 continue
@@ -114,7 +117,7 @@ class Tables:
                 if version is None:
                     continue
                 try:
-                    told.append((version.id, burn(version, burn_facts(event))))
+                    told.append((stretch.subscription.id, version.id, burn(version, burn_facts(event))))
                 except Unlisted:
                     return None
         return told
@@ -164,10 +167,12 @@ def compare_burns(events: Iterable[StoredEvent], draws: Iterable[Standing], tabl
         if burns is None:
             unlisted.add(event.seq)
         wanted: dict[BurnKey, Decimal] = defaultdict(Decimal)
-        for version_id, ones in burns or ():
+        for subscription_id, version_id, ones in burns or ():
             for one in ones:
                 if one.credits:
-                    wanted[event.seq, version_id, one.row_id, one.token_kind] += to_stored(one.credits)
+                    wanted[event.seq, subscription_id, version_id, one.row_id, one.token_kind] += to_stored(
+                        one.credits
+                    )
         if first is None and wanted != stands.get(event.seq, {}):
             first = event.seq
     return Verdict(first, frozenset(unlisted))
@@ -195,6 +200,7 @@ class Redraw(CreditBurner):
                 seq=draw.seq,
                 n=len(self.draws) + 1,
                 grant_id=draw.grant_id,
+                subscription_id=draw.subscription_id,
                 burn_table_version_id=draw.version_id,
                 burn_row=draw.burn_row,
                 token_kind=draw.token_kind,
@@ -267,14 +273,14 @@ def redraw(
     for event, burns in _burns_in_order(
         customer_id, first, corrected, [draw for draw in taken if draw.seq not in without], tables
     ):
-        for version_id, ones in burns or ():
-            burner.take(event, version_id, [one for one in ones if one.credits], Sums())
+        for subscription_id, version_id, ones in burns or ():
+            burner.take(event, subscription_id, version_id, [one for one in ones if one.credits], Sums())
     burner.write(now)
 
 
 def _burns_in_order(
     customer_id: int, first: int, corrected: dict[int, StoredEvent], taken: list[Standing], tables: Tables
-) -> Iterator[tuple[StoredEvent, list[tuple[int, list[Burn]]] | None]]:
+) -> Iterator[tuple[StoredEvent, list[Burning] | None]]:
     told: dict[int, list[Standing]] = defaultdict(list)
     for draw in taken:
         told[draw.seq].append(draw)
@@ -289,7 +295,7 @@ def _burns_in_order(
         yield event, _as_burns(told[seq])
 
 
-def _as_burns(draws: list[Standing]) -> list[tuple[int, list[Burn]]]:
+def _as_burns(draws: list[Standing]) -> list[Burning]:
     """What the draws of one event burnt in all, rate by rate, whoever covered it."""
     sums: dict[BurnKey, list[Decimal]] = {}
     for draw in draws:
@@ -297,6 +303,6 @@ def _as_burns(draws: list[Standing]) -> list[tuple[int, list[Burn]]]:
         known[0] = CONTEXT.add(known[0], draw.quantity)
         known[1] = CONTEXT.add(known[1], draw.credits)
     return [
-        (version_id, [Burn(row_id, kind, quantity, credits)])
-        for (_, version_id, row_id, kind), (quantity, credits) in sums.items()
+        (subscription_id, version_id, [Burn(row_id, kind, quantity, credits)])
+        for (_, subscription_id, version_id, row_id, kind), (quantity, credits) in sums.items()
     ]

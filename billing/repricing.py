@@ -88,12 +88,12 @@ class _Run:
         burns = self._tables.burns(event)
         if burns is None:
             return True
-        for version_id, ones in burns:
+        for subscription_id, version_id, ones in burns:
             calls = Sums()
-            self.batch.burner.take(event, version_id, ones, calls)
-            self._note(event, version_id, calls)
+            self.batch.burner.take(event, subscription_id, version_id, ones, calls)
+            place = subscription_id, self._tables.key_of(version_id)
+            burnt = self._after.by_event[event.source, event.event_id][place]
+            burnt.credits += calls.credits
+            burnt.covered += calls.covered
+            burnt.prepaid += calls.prepaid
         return False
-
-    def _note(self, event: StoredEvent, version_id: int, calls: Sums) -> None:
-        burnt = self._after.by_event[event.source, event.event_id][self._tables.key_of(version_id)]
-        burnt.credits, burnt.covered, burnt.prepaid = calls.credits, calls.covered, calls.prepaid

@@ -66,6 +66,12 @@ class Stretch:
         """Whether some charge prices the credits that events burn."""
         return any(metered.charge.measures_credits for metered in self.charges)
 
+    @cached_property
+    def burn_tables(self) -> tuple[str, ...]:
+        """Keys of the tables by which events burn credits here: those of its charges, else the plan's own."""
+        own = [metered.charge.burn_table for metered in self.charges if metered.charge.measures_credits]
+        return tuple(table for table in own or [self.terms.burn_table] if table is not None)
+
     def holds(self, at: datetime) -> bool:
         return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
 

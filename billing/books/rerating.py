@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from decimal import Decimal
 from uuid import UUID
 
+from billing.differences import Burns
 from billing.models import CreditDraw, Invoice, Subscription
 from billing.parts import UsageReader
 from billing.reversals import REVERSES, takes_back, usage_taken_back, window
@@ -14,9 +14,7 @@ from core.money import ZERO, exact
 from core.periods import Period
 from metering.stored_event import StoredEvent, events_between
 from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution, merge, total
-
-# Credits burnt, and of these covered by grants, for each event by source and id.
-Burnt = dict[str, tuple[Decimal, Decimal]]
+from pricing.models import BurnTableVersion
 
 
 def raw_reader(*, up_to_seq: int | None = None) -> UsageReader:
@@ -62,13 +60,13 @@ def _events(stretch: Stretch, period: Period, up_to_seq: int | None) -> list[Sto
 @exact
 def raw_usage(stretch: Stretch, metered: MeteredCharge, events: list[StoredEvent]) -> list[Usage]:
     """The charge's usage of these events, event by event."""
-    burnt = _burnt(stretch.subscription.customer_id, events) if metered.charge.measures_credits else {}
+    burns = _burns(stretch.subscription.customer_id, events) if metered.charge.measures_credits else Burns()
     usages: list[Usage] = []
     seen: dict[tuple[object, ...], set[str]] = defaultdict(set)
     if metered.aggregation == "latest":  # the latest to happen, whenever it was stored
         events = sorted(events, key=lambda event: event.occurred_at)
     for event in events:
-        for facts in _facts(metered, event, burnt):
+        for facts in _facts(stretch, metered, event, burns):
             so_far = total(usages) if metered.charge.counts_in_order else None
             try:
                 usage = contribution(metered.charge, facts, so_far)
@@ -102,33 +100,40 @@ def _note(
     usages.append(usage)
 
 
-def _facts(metered: MeteredCharge, event: StoredEvent, burnt: Burnt) -> list[EventFacts]:
+def _facts(stretch: Stretch, metered: MeteredCharge, event: StoredEvent, burns: Burns) -> list[EventFacts]:
     charge = metered.charge
     if metered.meter is not None and not metered.meter.matches(event):
         return []
     if charge.measures_credits:
-        credits, covered = burnt.get(f"{event.source}\0{event.event_id}", (ZERO, ZERO))
-        if not credits:
+        burnt = burns.of(event, stretch, charge.burn_table or "")
+        if burnt is None or not burnt.credits:
             return []
-        return [EventFacts(ZERO, event.cost, failed=event.failed, credits=credits, credits_covered=covered)]
+        return [
+            EventFacts(
+                ZERO, event.cost, failed=event.failed, credits=burnt.credits, credits_covered=burnt.covered
+            )
+        ]
     return [
         EventFacts(quantity, cost, dict(dimensions), metered.own_price(event), event.failed)
         for dimensions, quantity, cost in metered.quantities(event)
     ]
 
 
-def _burnt(customer_id: int, events: list[StoredEvent]) -> Burnt:
+def _burns(customer_id: int, events: list[StoredEvent]) -> Burns:
+    """What these events have burnt, draw by draw."""
+    burns = Burns()
     if not events:
-        return {}
-    sums: dict[str, list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
+        return burns
+    keys = dict(BurnTableVersion.objects.values_list("id", "table__key"))
     draws = CreditDraw.objects.filter(
-        customer_id=customer_id, seq__gte=events[0].seq, seq__lte=events[-1].seq
+        customer_id=customer_id, seq__gte=min(e.seq for e in events), seq__lte=max(e.seq for e in events)
     )
     for draw in draws.iterator():
-        sums[f"{draw.source}\0{draw.event_id}"][0] += draw.credits
-        if draw.grant_id is not None:
-            sums[f"{draw.source}\0{draw.event_id}"][1] += draw.credits
-    return {name: (pair[0], pair[1]) for name, pair in sums.items()}
+        place = draw.subscription_id, keys[draw.burn_table_version_id]
+        burns.by_event[draw.source, draw.event_id][place].add(
+            draw.credits, None if draw.grant_id is None else ZERO
+        )
+    return burns
 
 
 def rerated_lines(invoice: Invoice, *, up_to_seq: int) -> dict[tuple[UUID | None, str], int]:

@@ -57,6 +57,9 @@ class CreditDraw(models.Model):
     seq = models.BigIntegerField(help_text="of the event; with n the published order of draws")
     n = models.PositiveIntegerField()
     grant_id = models.UUIDField(null=True)
+    subscription_id = models.UUIDField(
+        null=True, help_text="for which it was burnt: each that holds an event burns it; null in draws of old"
+    )
     burn_table_version_id = models.BigIntegerField()
     burn_row = models.CharField(max_length=40, help_text="id of the rate within the version")
     token_kind = models.CharField(max_length=60, default="")

@@ -160,3 +160,32 @@ def test_the_same_grant_key_is_a_conflict_and_gives_nothing(book: Diary) -> None
     assert (first.status_code, replay["Idempotent-Replay"]) == (201, "true")
     assert first.json() == replay.json()
     assert book.credits()["balance"] == "12"
+
+
+@pytest.mark.parametrize("second", ["same", "other"])
+def test_two_subscriptions_each_burn_credits_for_an_event(diary: Callable[[str], Diary], second: str) -> None:
+    """What is drawn for one never counts for the other: not when a plan changes, a grant comes late, or a table is wrong."""
+    book = diary("2027-01-01")
+    for key, credits in (("same", "10"), ("other", "1")):
+        rates = [{"id": "all", "match": {"token_kind": "tokens"}, "credits": credits, "per": "1000"}]
+        table = {"key": key, "name": key.title(), "rates": rates, "effective_at": "2026-01-01T00:00:00Z"}
+        book.post("/v1/burn-tables", table)
+        over = {"key": "over", "model": "credits", "burn_table": key, "unit_price": "0.02"}
+        book.plan(key, [over], credit_grants=[{"amount": "4"}])
+    book.customer()
+    book.subscribe("same", key="one")
+    book.subscribe(second, key="two")
+    book.use(usage={"input": 1000})
+    # Both grants, of 4 each, go to the first one's 10 credits; nothing is left for the second one's.
+    told = [one["subtotal_minor"] for one in book.spend()["subscriptions"]]
+    assert told == [4, 20 if second == "same" else 2]
+    book.books_are_clean()
+
+    book.on("2027-01-05")
+    book.post("/v1/subscriptions/one/change", {"plan": "same", "at": "2027-01-01T00:00:00Z"})
+    assert [one["subtotal_minor"] for one in book.spend()["subscriptions"]] == told
+    book.books_are_clean()
+
+    book.post("/v1/credit-grants", {"customer": "acme", "amount": "2", "starts_at": "2027-01-01T00:00:00Z"})
+    assert [one["subtotal_minor"] for one in book.spend()["subscriptions"]] == [0, told[1]]
+    book.books_are_clean()

@@ -175,6 +175,23 @@ def test_where_its_period_is_no_longer_kept_the_first_report_stands(book: Diary,
     book.books_are_clean()
 
 
+def test_a_grant_that_comes_later_covers_what_the_richer_report_burnt(book: Diary) -> None:
+    for customer, sources in (("acme", ("gateway", "app")), ("twin", ("app",))):
+        for source in sources:
+            usage = POOR if source == "gateway" else RICH
+            report(
+                book, {name: 10 * count for name, count in usage.items()}, source=source, customer=customer
+            )
+    book.on("2027-01-01T00:10:00Z")
+    for customer in ("acme", "twin"):
+        grant = {"customer": customer, "amount": "100", "starts_at": "2027-01-01T00:00:00Z"}
+        book.post("/v1/credit-grants", grant)
+        book.use(customer, usage={"input": 400})
+    assert bill(book, "acme") == bill(book, "twin")
+    assert book.credits()["overage"] == book.credits("twin")["overage"]
+    book.books_are_clean()
+
+
 def test_a_model_that_no_rate_names_waits_for_one(book: Diary) -> None:
     by_the_call(book, "m-1")
     for unit in RICH:
