@@ -16,7 +16,9 @@ from pricing.models import BurnTable, Plan, PlanVersion
 from pricing.plan_corrections import Correction, retire_what_it_corrects, version_to_correct
 from pricing.plan_terms import PlanTerms, read_terms
 
-__all__ = ["PlanTerms", "read_terms"]
+__all__ = ["COST_CURRENCY", "PlanTerms", "read_terms"]
+
+COST_CURRENCY = "USD"
 
 Status = PlanVersion.Status
 KnownMeters = Callable[[Iterable[str]], set[str]]
@@ -101,8 +103,9 @@ def publish_version(version: PlanVersion, *, now: datetime) -> PlanVersion:
     """Make a draft sellable and fixed for ever; the version it corrects, if any, is sold no more. Publishing again
     changes nothing.
 
-    Raises ``Invalid`` when a charge names a meter or burn table that does not exist, ``Conflict`` when the
-    version is retired, or corrects one that another has corrected since.
+    Raises ``Invalid`` when a charge names a meter or burn table that does not exist, or follows the provider's cost in
+    another currency than that has, ``Conflict`` when the version is retired, or corrects one that another has
+    corrected since.
     """
     version = PlanVersion.objects.select_for_update(of=("self",)).select_related("plan").get(pk=version.pk)
     if version.status == Status.RETIRED:
@@ -187,5 +190,24 @@ def _check_references(terms: PlanTerms) -> None:
     if terms.burn_table and terms.burn_table not in tables:
         detail = f"There is no burn table with the key {terms.burn_table!r}; make it first."
         errors.append(FieldError("burn_table", "unknown_burn_table", detail))
+    errors += _costs_in_another_currency(terms)
     if errors:
         raise Invalid(errors[0].detail, tuple(errors))
+
+
+def _costs_in_another_currency(terms: PlanTerms) -> list[FieldError]:
+    """The fields that follow the provider's cost, where the plan is not sold in the cost's currency: no rate is kept."""
+    if terms.currency == COST_CURRENCY:
+        return []
+    fields = [
+        f"charges[{index}].{'model' if charge.model.name == 'cost_plus' else 'margin_floor'}"
+        for index, charge in enumerate(terms.charges)
+        if charge.model.name == "cost_plus" or charge.margin_floor is not None
+    ]
+    detail = (
+        f"It follows the provider's cost, which is in {COST_CURRENCY}; this plan is sold in {terms.currency}."
+    )
+    return [
+        FieldError(field, "cost_currency", detail)
+        for field in [*fields, *(["margin_floor"] if terms.margin_floor is not None else [])]
+    ]

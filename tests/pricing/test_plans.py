@@ -142,6 +142,25 @@ class TestVersions:
         with pytest.raises(IntegrityError), transaction.atomic():
             version.delete()
 
+    def test_what_follows_the_cost_is_sold_in_the_costs_currency_alone(self, meters: set[str]) -> None:
+        charge = {"key": "calls", "meter": "output_tokens", "model": "cost_plus", "markup": "0.3"}
+        terms = {
+            "key": "euro",
+            "name": "Euro",
+            "fee": "0",
+            "charges": [charge],
+            "margin_floor": {"rate": "0.3", "on_breach": "bill"},
+        }
+        meters.add("output_tokens")
+        euro = create_plan(read_terms(terms | {"currency": "EUR"}), now=NOW)
+        with pytest.raises(Invalid) as refused:
+            publish_version(euro, now=NOW)
+        assert [(error.field, error.code) for error in refused.value.errors] == [
+            ("charges[0].model", "cost_currency"),
+            ("margin_floor", "cost_currency"),
+        ]
+        assert publish_version(create_plan(read_terms(terms | {"key": "usd"}), now=NOW), now=NOW).published_at
+
     def test_publishing_names_every_meter_and_burn_table_that_is_missing(self, meters: set[str]) -> None:
         credits = {"key": "credits", "model": "credits", "burn_table": "standard", "unit_price": "0.01"}
         terms = read_terms(PRO | {"charges": [OUTPUT | {"meter": "nope"}, OUTPUT | {"key": "b"}, credits]})
