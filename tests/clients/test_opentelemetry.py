@@ -80,5 +80,6 @@ def test_a_call_inside_an_agents_run_is_a_step_of_the_trace(tracing) -> None:
     context = agent.get_span_context()
     for stored in Event.objects.all():
         assert stored.run_id == f"{context.trace_id:032x}"
-        assert stored.run == {"parent": f"{context.span_id:016x}"}
+        assert not stored.run
+        assert stored.properties["parent_span"] == f"{context.span_id:016x}"
     assert Event.objects.count() == 2
