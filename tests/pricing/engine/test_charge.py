@@ -57,7 +57,11 @@ class TestRefusals:
             (charge(bill_failed="sometimes"), [("bill_failed", "invalid_choice")]),
             (charge(included=True), [("included", "not_a_number")]),
             (model("package", package_size="0", package_price="1"), [("package_size", "too_small")]),
-            (model("percentage", rate="2.9"), [("rate", "too_large")]),
+            (model("percentage", rate="1.01"), [("rate", "too_large")]),
+            (
+                model("matrix", dimensions=[], cells=[]),
+                [("dimensions", "not_a_list"), ("cells", "not_a_list")],
+            ),
             (model("percentage", rate="0.1", free_events="1.5"), [("free_events", "not_whole")]),
             (
                 model("percentage", rate="0.1", min_per_event="2", max_per_event="1"),

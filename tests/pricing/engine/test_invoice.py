@@ -131,6 +131,11 @@ class TestMarginFloor:
         assert (rated.floor.required, rated.floor.revenue, rated.floor.shortfall) == (100, 70, 30)
         assert (rated.floor.billed, rated.floor.absorbed, rated.floor.alert) == (30, 0, True)
 
+    def test_tells_of_a_shortfall_of_cents(self) -> None:
+        rated = self.floored("alert", charges=[calls("99.5")])
+        assert rated.floor is not None
+        assert (rated.floor.shortfall, rated.floor.alert) == (D("0.5"), True)
+
     def test_absorbs_or_only_tells_when_asked_to(self) -> None:
         absorbed, told = (self.floored(way, charges=[calls("70")]) for way in ("absorb", "alert"))
         assert kinds(absorbed) == kinds(told) == ["usage"]
