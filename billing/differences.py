@@ -4,7 +4,7 @@ Both sides go through the one path of rating, so a difference can never follow o
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ from functools import reduce
 from uuid import UUID
 
 from billing.burning import CreditBurner
+from billing.late_periods import Cause, line_of
 from billing.rating import RatingBatch
 from billing.terms import MeteredCharge, Stretch
 from core.money import CONTEXT, ZERO
@@ -105,7 +106,7 @@ class Side(RatingBatch):
     def open_period_of(self, at: datetime) -> None:
         """Rating has opened the periods of every event that it has rated."""
 
-    def note_late(self, stretch: Stretch, at: datetime) -> None:
+    def note_late(self, stretch: Stretch, at: datetime, causes: Mapping[str, Cause]) -> None:
         """Only a difference makes a period late."""
 
     def _so_far(self, stretch: Stretch, metered: MeteredCharge, event: StoredEvent) -> Usage | None:
@@ -157,9 +158,10 @@ class Differences:
             self._batch.gain(key, sums)
         for side in (self._before, self._after):
             for stretch in side.stretches:
+                causes = moved_lines(stretch, moved, self._batch.cause)
                 for at in {was.occurred_at, now_is.occurred_at}:
-                    if stretch.holds(at) and price_moved(stretch, moved):
-                        self._batch.note_late(stretch, at)
+                    if stretch.holds(at):
+                        self._batch.note_late(stretch, at, causes)
         return bool(moved)
 
 
@@ -174,16 +176,28 @@ def difference(before: dict[BucketKey, Sums], after: dict[BucketKey, Sums]) -> d
     return moved
 
 
-def price_moved(stretch: Stretch, moved: dict[BucketKey, Sums]) -> bool:
-    """Whether anything that the stretch's charges are priced by has moved: only then is an invoice wrong."""
+def moved_lines(stretch: Stretch, moved: dict[BucketKey, Sums], cause: Cause) -> dict[str, Cause]:
+    """The lines of the stretch of which anything that they are priced by has moved: only then is an invoice wrong.
+
+    With each why: the cause, as far as it is the line's own. A line of credits may have moved by other grants alone.
+    """
     charges = {metered.charge.key: metered.charge for metered in stretch.charges}
+    lines = {}
     for key, sums in moved.items():
         charge = charges.get(key.series) if key.scope_id == stretch.segment_id else None
         if charge is None:
             continue
         if any(getattr(sums, name) for name in PRICED) or (sums.cost and _priced_by_cost(charge)):
-            return True
-    return False
+            lines[line_of(key.scope_id, charge.key)] = _cause_of(charge, sums, cause)
+    return lines
+
+
+def _cause_of(charge: Charge, sums: Sums, cause: Cause) -> Cause:
+    if not charge.measures_credits:
+        return cause
+    if sums.covered and not sums.credits:
+        return Cause.REDRAWN
+    return Cause.CREDIT_RATE if sums.credits and cause is Cause.PRICE else cause
 
 
 def _priced_by_cost(charge: Charge) -> bool:

@@ -23,6 +23,7 @@ STEPS_SHOWN = (
     "discount",
     "subscription_discount",
     "proration",
+    "change",
 )
 STEPS_MAX = 12
 

@@ -167,7 +167,7 @@ def late_periods(invoice: Invoice) -> list[LateSpan]:
         period_start__lt=invoice.period_start,
     )
     return [
-        LateSpan(Period(row.period_start, row.period_end), row.corrected)
+        LateSpan(Period(row.period_start, row.period_end), row.corrected, row.causes)
         for row in rows.order_by("period_start")
     ]
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from billing.fees import stretch_share
+from billing.late_periods import Cause, Causes, causes_of, line_of
 from billing.models import Invoice, InvoiceLine, Subscription
 from billing.parts import Parts, UsageReader, describe, stretch_pools
 from billing.terms import Stretch
@@ -23,10 +24,26 @@ WHOLE = {"fee": "Fees", "commitment": "Commitment true-up", "margin_floor": "Mar
 
 
 class LateSpan(NamedTuple):
-    """An invoiced period into which something has come; ``corrected`` where its plan was put right."""
+    """An invoiced period into which something has come; ``corrected`` where its plan was put right.
+
+    ``causes`` tells by line why it differs from what was billed.
+    """
 
     period: Period
     corrected: bool = False
+    causes: Causes = {}
+
+    def reason(self, line: str, otherwise: Cause, zone: str) -> str:
+        """Why the line differs, and the period it belongs to, in the customer's words; ``otherwise`` where none is noted.
+
+        >>> from datetime import UTC, datetime
+        >>> span = LateSpan(Period(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)))
+        >>> span._replace(causes={"": ["price", "usage"]}).reason("", Cause.USAGE, "UTC")
+        'late usage and corrected price of the period from 1 Jan 2026'
+        """
+        words = [cause.words for cause in causes_of(self.causes, line) or [otherwise]]
+        told = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+        return f"{told} of the period from {local_date(self.period.start, zone):%-d %b %Y}"
 
 
 class Place(NamedTuple):
@@ -64,7 +81,7 @@ class Sum:
 
 
 def corrections_of(
-    subscription: Subscription, period: Period, due: Sequence[DueLine]
+    subscription: Subscription, span: LateSpan, due: Sequence[DueLine]
 ) -> dict[Place, tuple[Correction, tuple[Usage, ...]]]:
     """All that an invoiced period comes to by now, less what was billed for it, wherever the two differ."""
     owed: dict[Place, Sum] = defaultdict(Sum)
@@ -76,9 +93,8 @@ def corrections_of(
             owed[place], line.rated.unrounded, line.rated.amount_minor, line.rated.quantity, line.description
         )
         owed[place].usage += line.usage
-    billed = _billed(subscription, period)
+    billed = _billed(subscription, span.period)
     told = {}
-    day = local_date(period.start, subscription.timezone)
     for place in [*owed, *(place for place in billed if place not in owed)]:
         now, before = owed[place], billed[place]
         moved = now.quantity != before.quantity and place.kind == USAGE
@@ -86,27 +102,29 @@ def corrections_of(
             continue
         usage = difference(now.usage, tuple(before.usage))
         words = WHOLE.get(place.kind) or now.words or before.words
+        reason = span.reason(line_of(place.segment_id, place.charge), Cause.PLAN, subscription.timezone)
         told[place] = (
             Correction(
-                f"{words}, corrected for the period from {day:%-d %b %Y}",
+                f"{words}, {reason}",
                 now.unrounded,
                 now.minor,
                 before.unrounded,
                 before.minor,
                 now.quantity - before.quantity if place.kind == USAGE else ZERO,
+                before.quantity if place.kind == USAGE else ZERO,
             ),
             usage,
         )
     return told
 
 
-def add_corrections(parts: Parts, subscription: Subscription, period: Period, due: Sequence[DueLine]) -> None:
+def add_corrections(parts: Parts, subscription: Subscription, span: LateSpan, due: Sequence[DueLine]) -> None:
     """A line for each difference that ``corrections_of`` finds."""
-    for place, (correction, usage) in corrections_of(subscription, period, due).items():
+    for place, (correction, usage) in corrections_of(subscription, span, due).items():
         parts.add_correction(
             correction,
             description=correction.description,
-            period=period,
+            period=span.period,
             segment_id=place.segment_id,
             charge=place.charge,
             usage=usage,
@@ -140,12 +158,13 @@ def _add(known: Sum, unrounded: Decimal, minor: int, quantity: Decimal, words: s
 
 
 def add_late_usage(
-    parts: Parts, stretch: Stretch, period: Period, read: UsageReader, discount_percent: Decimal
+    parts: Parts, stretch: Stretch, span: LateSpan, read: UsageReader, discount_percent: Decimal
 ) -> None:
     """For each charge whose usage in the earlier period has changed, the difference, as a correction.
 
     ``discount_percent`` is the subscription's of that period.
     """
+    period = span.period
     keys = [metered.charge.key for metered in stretch.charges]
     share = stretch_share(stretch, period)
     known = {metered.charge.key: tuple(read(stretch, metered, period)) for metered in stretch.charges}
@@ -167,10 +186,11 @@ def add_late_usage(
             pool=pools.get(key),
             pool_before=pools_before.get(key),
         )
-        day = local_date(period.start, stretch.subscription.timezone)
+        line = line_of(stretch.segment_id, key)
+        reason = span.reason(line, Cause.USAGE, stretch.subscription.timezone)
         parts.add_charge(
             item,
-            description=f"{describe(stretch, metered)}, late usage of the period from {day:%-d %b %Y}",
+            description=f"{describe(stretch, metered)}, {reason}",
             period=period,
             segment_id=stretch.segment_id,
             charge=metered.charge.key,

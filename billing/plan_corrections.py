@@ -12,11 +12,12 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from billing.differences import difference, price_moved
+from billing.differences import difference, moved_lines
 from billing.drafts import CORRECTION_DUE, PERIOD
-from billing.late_usage import corrections_of
+from billing.late_periods import ANY_LINE, Cause, LatePlace, note_late
+from billing.late_usage import LateSpan, corrections_of
 from billing.ledger import lock_customer
-from billing.models import Invoice, LatePeriod, SegmentCorrection, Subscription, SubscriptionSegment
+from billing.models import Invoice, SegmentCorrection, Subscription, SubscriptionSegment
 from billing.periods import ClosedPeriods
 from billing.plan_credits import correct_plan_credits
 from billing.redraws import Standing, Tables, burns_of, compare_burns, redraw, standing_draws
@@ -179,8 +180,8 @@ class _PlanCorrection:
             if stretch.subscription.id in corrected:
                 continue
             for key, sums in moved.items():
-                if key.scope_id == stretch.segment_id and price_moved(stretch, {key: sums}):
-                    after.note_moved(stretch, key.hour)
+                if key.scope_id == stretch.segment_id:
+                    after.note_moved(stretch, key.hour, moved_lines(stretch, {key: sums}, Cause.PLAN))
 
     def _note_invoiced(self, subscription: Subscription, start: datetime) -> None:
         """Have every difference of an invoiced period put on the next invoice."""
@@ -188,14 +189,10 @@ class _PlanCorrection:
         for invoice in invoices:
             period = Period(invoice.period_start, invoice.period_end)
             due = period_statement(subscription, period).lines
-            if not corrections_of(subscription, period, due):
+            if not corrections_of(subscription, LateSpan(period), due):
                 continue
-            LatePeriod.objects.update_or_create(
-                customer_id=subscription.customer_id,
-                subscription_id=subscription.id,
-                period_start=period.start,
-                defaults={"period_end": period.end, "corrected": True},
-            )
+            place = LatePlace(subscription.id, period.start, period.end)
+            note_late(subscription.customer_id, place, {ANY_LINE: [Cause.PLAN]}, corrected=True)
             if subscription.closed_at is not None:  # no next invoice will come by itself
                 due_at = self._now + timedelta(hours=settings.INVOICE_GRACE_HOURS)
                 ensure(subscription.customer_id, CORRECTION_DUE, subscription.id.hex, due_at)

@@ -5,7 +5,7 @@ and ledger entries, under the customer's lock: started twice, killed half way or
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -15,9 +15,10 @@ from django.db import connection, transaction
 
 from billing.burning import CreditBurner
 from billing.drafts import CORRECTION_DUE
+from billing.late_periods import Cause, LatePeriods, LatePlace, line_of
 from billing.ledger import lock_customer
 from billing.margins import days_are_stale
-from billing.models import LatePeriod, RatingPosition, Subscription
+from billing.models import RatingPosition, Subscription
 from billing.periods import ClosedPeriods, close_due_periods
 from billing.reversals import FirstReversals, reversed_event, takes_back, usage_taken_back
 from billing.statement import bucket_usage
@@ -123,11 +124,15 @@ def events_waiting(customer_id: int) -> int:
 
 
 class RatingBatch:
-    """What a run of events adds up to, written in a few statements at the end."""
+    """What a run of events adds up to, written in a few statements at the end.
 
-    def __init__(self, customer: Customer, now: datetime) -> None:
+    ``cause`` is why an invoiced period gains anything by it.
+    """
+
+    def __init__(self, customer: Customer, now: datetime, *, cause: Cause = Cause.USAGE) -> None:
         self.customer = customer
         self.now = now
+        self.cause = cause
         self._read_terms()
 
     def _read_terms(self) -> None:
@@ -139,7 +144,7 @@ class RatingBatch:
         self.gains: dict[BucketKey, Sums] = {}
         self.unique: dict[tuple[Stretch, str, datetime], list[tuple[BucketKey, str]]] = defaultdict(list)
         self.aggregations: dict[tuple[UUID, str], str] = {}
-        self.late: set[tuple[UUID, datetime, datetime]] = set()
+        self.late = LatePeriods()
 
     def rate(self, event: StoredEvent) -> None:
         """Count one event for everything it counts for."""
@@ -171,12 +176,14 @@ class RatingBatch:
 
     def rate_under(self, stretch: Stretch, event: StoredEvent, calls: Sums) -> None:
         """Count the event for the charges of one stretch; ``calls`` gains what it burns and is priced at."""
-        self.note_late(stretch, event.occurred_at)
         hour = self.closed.hour(event.occurred_at, stretch.subscription)
         prepaid = calls.prepaid
+        counted = set()
         for metered in stretch.charges:
             for dimensions, facts in self._facts(stretch, metered, event, calls):
                 self._count(stretch, metered, hour, dimensions, facts, calls, event)
+                counted.add(line_of(stretch.segment_id, metered.charge.key))
+        self.note_late(stretch, event.occurred_at, dict.fromkeys(counted, self.cause))
         if not stretch.prices_credits and not event.failed:
             self.burner.burn(event, stretch, stretch.terms.burn_table, calls)
         own = Sums(events=1, cost=event.cost, prepaid=calls.prepaid - prepaid)
@@ -203,7 +210,8 @@ class RatingBatch:
         return reversed_event(self.customer.id, reversal)
 
     def _take_off(self, stretch: Stretch, metered: MeteredCharge, original: StoredEvent) -> None:
-        self.note_late(stretch, original.occurred_at)
+        line = line_of(stretch.segment_id, metered.charge.key)
+        self.note_late(stretch, original.occurred_at, {line: Cause.REVERSAL})
         hour = self.closed.hour(original.occurred_at, stretch.subscription)
         for usage in usage_taken_back(metered, original):
             dimensions = tuple(sorted(usage.dimensions.items()))
@@ -211,11 +219,11 @@ class RatingBatch:
             self.gain(BucketKey(stretch.segment_id, metered.charge.key, hour, dimensions), gained)
             self.gain_calls(original, Sums(amount=usage.amount))
 
-    def note_late(self, stretch: Stretch, at: datetime) -> None:
-        """Where the period is already invoiced, have its difference put on the next invoice."""
-        late = self.closed.invoiced_period(stretch.subscription, at)
+    def note_late(self, stretch: Stretch, at: datetime, causes: Mapping[str, Cause]) -> None:
+        """Where the period is already invoiced, have the difference of these lines put on the next invoice."""
+        late = self.closed.invoiced_period(stretch.subscription, at) if causes else None
         if late is not None:
-            self.late.add((stretch.subscription.id, late.start, late.end))
+            self.late.note(LatePlace(stretch.subscription.id, late.start, late.end), causes)
             if stretch.subscription.closed_at is not None:  # no next invoice will come by itself
                 grace = timedelta(hours=settings.INVOICE_GRACE_HOURS)
                 ensure(self.customer.id, CORRECTION_DUE, stretch.subscription.id.hex, self.now + grace)
@@ -318,16 +326,5 @@ class RatingBatch:
                 self.gain(keys[pair], Sums(quantity=1 + ZERO))
         add_to_buckets(self.customer.id, self.gains, aggregations=self.aggregations)
         self.burner.write(self.now)
-        LatePeriod.objects.bulk_create(
-            [
-                LatePeriod(
-                    customer_id=self.customer.id,
-                    subscription_id=subscription,
-                    period_start=start,
-                    period_end=end,
-                )
-                for subscription, start, end in self.late
-            ],
-            ignore_conflicts=True,
-        )
-        self.gains, self.unique, self.late = {}, defaultdict(list), set()
+        self.late.write(self.customer.id)
+        self.gains, self.unique = {}, defaultdict(list)

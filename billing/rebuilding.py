@@ -5,7 +5,7 @@ periods that are touched are emptied and their events rated again, by the one pa
 made, but told as they stand.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from billing.differences import Burns, Recalled
+from billing.late_periods import ANY_LINE, Cause
 from billing.periods import CUSTOMER_SCOPE
 from billing.rating import BATCH_EVENTS, RatingBatch
 from billing.subscriptions import segment_ids
@@ -61,7 +62,7 @@ class Rebuild(RatingBatch):
     def open_period_of(self, at: datetime) -> None:
         """Rating has opened the periods of every event that it has rated."""
 
-    def note_late(self, stretch: Stretch, at: datetime) -> None:
+    def note_late(self, stretch: Stretch, at: datetime, causes: Mapping[str, Cause]) -> None:
         """Counting the same again makes no period late; what has changed is noted by ``note_changed``."""
 
     def note_changed(self, moments: Collection[datetime]) -> None:
@@ -69,7 +70,7 @@ class Rebuild(RatingBatch):
         for at in moments:
             for stretch in self.stretches:
                 if stretch.holds(at):
-                    super().note_late(stretch, at)
+                    super().note_late(stretch, at, {ANY_LINE: self.cause})
 
     def count_again(self, reach: Reach, burns: Burns, *, up_to_seq: int) -> None:
         """Empty the buckets, and rate the events that count in them, as far as they are rated."""

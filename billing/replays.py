@@ -3,11 +3,12 @@
 Draws and the ledger are told, not made: what each event has burnt is read from the draws that stand.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
 from billing.differences import Burns, Recalled
+from billing.late_periods import Cause
 from billing.models import Subscription
 from billing.rating import RatingBatch, call_dimensions
 from billing.reversals import FirstReversals
@@ -49,12 +50,12 @@ class Replay(RatingBatch):
     def open_period_of(self, at: datetime) -> None:
         """Rating has opened the periods of every event that it has rated."""
 
-    def note_late(self, stretch: Stretch, at: datetime) -> None:
+    def note_late(self, stretch: Stretch, at: datetime, causes: Mapping[str, Cause]) -> None:
         """What is late shows when both sides are held against each other."""
 
-    def note_moved(self, stretch: Stretch, at: datetime) -> None:
+    def note_moved(self, stretch: Stretch, at: datetime, causes: Mapping[str, Cause]) -> None:
         """Have the difference of an invoiced period put on the next invoice."""
-        super().note_late(stretch, at)
+        super().note_late(stretch, at, causes)
 
 
 class CountedOnce(FirstReversals):

@@ -10,6 +10,7 @@ from decimal import Decimal
 from django.db import connection, transaction
 
 from billing.differences import Differences, Side
+from billing.late_periods import Cause
 from billing.ledger import lock_customer
 from billing.margins import days_are_stale
 from billing.rating import RatingBatch
@@ -63,7 +64,7 @@ class _Run:
 
     def __init__(self, customer: Customer, events: list[StoredEvent], now: datetime) -> None:
         draws = standing_draws(customer.id, seqs=[event.seq for event in events])
-        self.batch = RatingBatch(customer, now)
+        self.batch = RatingBatch(customer, now, cause=Cause.LATE_PRICE)
         self._drawn = {draw.seq for draw in draws}
         self._after = burns_of(customer.id, draws)
         self._tables = Tables(customer.id, self.batch.stretches)

@@ -17,6 +17,7 @@ from django.db.models import Max
 from billing.consequences import consequences, position_of
 from billing.differences import Differences, Side
 from billing.drafts import refresh_drafts
+from billing.late_periods import Cause
 from billing.ledger import lock_customer
 from billing.margins import refresh_days
 from billing.models import Invoice, ReRating, ReRatingStep
@@ -195,7 +196,7 @@ class _Correction:
         self._now = now
         rated_seq = lock_customer(customer.id).rated_seq
         self._events = events_between(customer.id, span.start, span.end, up_to_seq=rated_seq)
-        self._batch = RatingBatch(customer, now)
+        self._batch = RatingBatch(customer, now, cause=Cause.PRICE)
         self._tables = Tables(customer.id, self._batch.stretches)
         self._costs: list[StoredEvent] = []
         self._cached = answered_from_cache(customer.id, span.start, span.end)

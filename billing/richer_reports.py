@@ -9,6 +9,7 @@ from functools import partial
 
 from django.db import transaction
 
+from billing.late_periods import Cause
 from billing.ledger import lock_customer
 from billing.rating import rate_pending
 from billing.rebuilding import Rebuild
@@ -43,6 +44,7 @@ def take_places(work: Work, now: datetime) -> datetime | None:
                 customer_id,
                 [place.poorer for place in places],
                 partial(replace_events, customer_id, places, now=now),
+                why=Cause.REPORT,
                 cause=f"call:{new_id().hex}",  # one call may be told better and better: the event says too little
                 now=now,
             )

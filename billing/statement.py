@@ -194,9 +194,9 @@ def _rated(
     for span in late:
         if span.corrected:
             due = _rated(subscription, span.period, [], read, with_own_fee=True)
-            add_corrections(parts, subscription, span.period, due.lines)
+            add_corrections(parts, subscription, span, due.lines)
         else:
-            _add_late(parts, subscription, span.period, read)
+            _add_late(parts, subscription, span, read)
     if not corrections_only:
         add_trial(parts, stretches, period)
     if with_own_fee:
@@ -282,14 +282,14 @@ def stretches_in(subscription: Subscription, period: Period) -> list[Stretch]:
     return [stretch_of(segment, subscription) for segment in segments_between(subscription, period)]
 
 
-def _add_late(parts: Parts, subscription: Subscription, period: Period, read: UsageReader) -> None:
+def _add_late(parts: Parts, subscription: Subscription, span: LateSpan, read: UsageReader) -> None:
     """What came late for an earlier period, at the discount of that period."""
-    stretches = stretches_in(subscription, period)
+    stretches = stretches_in(subscription, span.period)
     if not stretches:
         return
-    percent = own_terms(stretches[-1].terms, subscription, period).discount_percent or ZERO
+    percent = own_terms(stretches[-1].terms, subscription, span.period).discount_percent or ZERO
     for stretch in stretches:
-        add_late_usage(parts, stretch, period, read, percent)
+        add_late_usage(parts, stretch, span, read, percent)
 
 
 def _add_usage(parts: Parts, stretch: Stretch, period: Period, read: UsageReader, *, several: bool) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from billing.differences import Differences, Side
+from billing.late_periods import Cause
 from billing.rating import RatingBatch
 from billing.redraws import Standing, burns_of
 from billing.reversals import ADDED_UP
@@ -43,6 +44,7 @@ def swap(
     stood: Sequence[Standing],
     stand: Sequence[Standing],
     *,
+    why: Cause,
     now: datetime,
 ) -> None:
     """Have the buckets gain what the events add now, less what they added before, and what others burn differently.
@@ -50,7 +52,7 @@ def swap(
     ``stood`` and ``stand`` are the draws of these events and all after them, before and now. The caller holds the
     customer's lock.
     """
-    batch = RatingBatch(customer, now)
+    batch = RatingBatch(customer, now, cause=why)
     was, becomes = (Side(customer, burns_of(customer.id, draws), now) for draws in (stood, stand))
     differences = Differences(was, becomes, batch)
     for before, after in swaps:

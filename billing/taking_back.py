@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from billing.drafts import refresh_drafts
+from billing.late_periods import Cause
 from billing.ledger import lock_customer
 from billing.margins import refresh_days
 from billing.models import Invoice
@@ -25,13 +26,15 @@ def take_back(
     events: Sequence[Brought],
     withdraw: Callable[[], Mapping[int, StoredEvent]],
     *,
+    why: Cause,
     cause: str,
     now: datetime,
 ) -> None:
     """Withdraw these events and leave draws and usage as if they had never been. The caller holds the customer's lock.
 
     ``withdraw`` takes the events themselves away, and returns those that stand in their place by now, by ``seq``: they
-    are rated as if they had been there from the start. ``cause`` names the ledger's transactions, once for each cause.
+    are rated as if they had been there from the start. ``why`` is what invoices say of it; ``cause`` names the ledger's
+    transactions, once for each cause.
     """
     if not events:
         withdraw()
@@ -56,10 +59,10 @@ def take_back(
     swaps = [(event, replacing[seq]) for seq, event in was.items() if event is not None and seq in replacing]
     stand = [] if first is None else standing_draws(customer_id, from_seq=first)
     if len(swaps) == len(was) and adds_up(stretches_of(customer_id), swaps):
-        swap(customer, swaps, stood, stand, now=now)
+        swap(customer, swaps, stood, stand, why=why, now=now)
         return
     moments |= {draw.occurred_at for draw in [*stood, *stand]}
-    rebuild = Rebuild(customer, now)
+    rebuild = Rebuild(customer, now, cause=why)
     reach = rebuild.reach_around(moments)
     refuse_before_kept(customer_id, reach.whole.start, "")
     burns = burns_of(customer_id, standing_draws(customer_id, span=(reach.whole.start, reach.whole.end)))

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from billing.backfills.finalized import invoiced_spans
 from billing.backfills.jobs import Finalized, State, StepState, move_on
+from billing.late_periods import Cause
 from billing.ledger import lock_customer
 from billing.rating import rate_pending
 from billing.taking_back import refresh_since, take_back
@@ -86,6 +87,7 @@ def revert_for(customer_id: int, backfill_id: UUID, *, now: datetime) -> None:
                 customer_id,
                 brought,
                 partial(_withdraw, customer_id, backfill_id, now),
+                why=Cause.WITHDRAWN,
                 cause=backfill_id.hex,
                 now=now,
             )

@@ -59,6 +59,9 @@ class LatePeriod(models.Model):
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
     corrected = models.BooleanField(default=False, help_text="by another version of the plan")
+    causes = models.JSONField(
+        default=dict, db_default={}, help_text="line → why it differs: see billing.late_periods"
+    )
 
 
 class SegmentCorrection(models.Model):

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from core.money import ONE, ZERO, exact, from_minor, kept_amount, prorate, shown, tax_minor
+from core.money import ONE, ZERO, exact, from_minor, kept_amount, prorate, round_to_minor, shown, tax_minor
 from core.periods import Share
 from pricing.engine.charge import HUNDRED, Charge
 from pricing.engine.model import RatedLine
-from pricing.engine.rating import PoolPart, RatedCharge, Step, rate_unrounded, rounding
+from pricing.engine.rating import PoolPart, RatedCharge, Step, measured_of, rate_unrounded, rounding
 from pricing.engine.usage import Usage
 
 LineKind = Literal["usage", "correction", "fee", "commitment", "margin_floor"]
@@ -60,6 +60,7 @@ class Correction(NamedTuple):
     billed: Decimal
     billed_minor: int
     quantity: Decimal = ZERO
+    quantity_before: Decimal = ZERO
 
 
 class MarginFloor(NamedTuple):
@@ -163,6 +164,8 @@ class _Draft:
     discount: Decimal = ZERO
     discount_percent: Decimal | None = None
     amount_minor: int | None = None
+    billed_before_minor: int | None = None
+    quantity_before: Decimal = ZERO
 
 
 @exact
@@ -209,6 +212,7 @@ def _usage_draft(item: ChargeUsage) -> _Draft:
         steps=list(rated.explain),
         charge=rated,
         discount_percent=item.discount_percent,
+        quantity_before=measured_of(item.charge, item.before) if item.correction else ZERO,
     )
 
 
@@ -225,6 +229,8 @@ def _correction_draft(correction: Correction) -> _Draft:
         ],
         discount_percent=ZERO,
         amount_minor=correction.due_minor - correction.billed_minor,
+        billed_before_minor=correction.billed_minor,
+        quantity_before=correction.quantity_before,
     )
 
 
@@ -313,13 +319,30 @@ def _line(draft: _Draft, exponent: int) -> PeriodLine:
         minor = draft.amount_minor
         text = "Each side rounded as it was or would be billed"
         step = Step("rounding", text, from_minor(minor, exponent))
+    steps = [*draft.steps, step]
+    if draft.kind == "correction":
+        steps.append(_change(draft, minor, exponent))
     return PeriodLine(
         kind=draft.kind,
         description=draft.description,
         quantity=draft.quantity,
         unrounded=amount,
         amount_minor=minor,
-        explain=(*draft.steps, step),
+        explain=tuple(steps),
         charge=draft.charge,
         discount=kept_amount(draft.discount),
     )
+
+
+def _change(draft: _Draft, minor: int, exponent: int) -> Step:
+    """What the earlier period was billed at, and what it comes to with this line, in one sentence."""
+    billed = draft.billed_before_minor
+    if billed is None:
+        billed = round_to_minor(kept_amount(draft.billed_before), exponent)
+    text = f"Billed {from_minor(billed, exponent)} before → {from_minor(billed + minor, exponent)} now"
+    before, now = draft.quantity_before, draft.quantity_before + draft.quantity
+    if before != now:
+        text += f", for {shown(before)} → {shown(now)} used"
+    elif now:
+        text += f", for {shown(now)} used as before"
+    return Step("change", text, from_minor(minor, exponent))

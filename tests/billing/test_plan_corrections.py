@@ -212,9 +212,9 @@ class TestCarryingACorrection:
         finish(MARCH)
         lines = InvoiceLine.objects.filter(kind="correction").order_by("n")
         assert [(line.description, line.amount_minor) for line in lines] == [
-            ("Calls, corrected for the period from 1 Jan 2026", -15),
-            ("Fees, corrected for the period from 1 Jan 2026", -28210),
-            ("Commitment true-up, corrected for the period from 1 Jan 2026", -8175),
+            ("Calls, corrected plan of the period from 1 Jan 2026", -15),
+            ("Fees, corrected plan of the period from 1 Jan 2026", -28210),
+            ("Commitment true-up, corrected plan of the period from 1 Jan 2026", -8175),
         ]
         invoice = Invoice.objects.get(customer=acme, period_start=FEBRUARY)
         assert invoice.subtotal_minor == 3600 - 36400

@@ -74,4 +74,5 @@ def test_after_the_invoice_the_difference_goes_on_the_next_one():
         run_due(march)
     (line,) = InvoiceLine.objects.filter(kind="correction")
     assert (line.amount_minor, line.unrounded, line.period_start) == (1500, Decimal(15), START)
+    assert line.description == "Calls, late price of the period from 1 Jan 2026"
     assert breaches() == []

@@ -239,6 +239,8 @@ class TestABurnTableThatWasWrong:
         finish(MARCH)
         (line,) = InvoiceLine.objects.filter(kind="correction")
         assert line.amount_minor == -cents(Fraction(20) * Fraction("0.02"))
+        assert line.description == "Credits, corrected credit rates of the period from 1 Jan 2026"
+        assert line.explain[-1]["text"] == "Billed 0.40 before → 0.00 now, for 20 → 0 used"
         assert breaches() == []
 
     def test_a_correction_upwards_takes_what_had_expired_before_it_bills(self):
@@ -381,6 +383,11 @@ def test_the_example_of_the_guide_is_right():
     finish(MARCH)
     (line,) = InvoiceLine.objects.filter(kind="correction")
     assert (line.description, line.amount_minor) == (
-        "Calls, late usage of the period from 1 Jan 2026",
+        "Calls, corrected price of the period from 1 Jan 2026",
         -27_000,
     )
+    assert line.explain[-1] == {
+        "kind": "change",
+        "text": "Billed 1500.00 before → 1230.00 now, for 2 used as before",
+        "amount": "-270",
+    }

@@ -97,6 +97,13 @@ def test_in_an_invoiced_period_the_difference_comes_on_the_next_invoice(book: Di
     corrections = [line for line in book.invoices()[1]["lines"] if line["kind"] == "correction"]
     told = {line["charge"]: line["amount_minor"] for line in corrections}
     assert {**told, "peak": -192} == {"fresh": -1920, "cached": 192, "overage": -16, "peak": -192}
+    for line in corrections:
+        assert line["description"].endswith(", fuller reports of calls of the period from 1 Jan 2027")
+    change = next(step for step in corrections[0]["explain"] if step["kind"] == "change")
+    assert (change["text"], change["amount"]) == (
+        "Billed 20.00 before → 0.80 now, for 2000 → 80 used",
+        "-19.2",
+    )
     book.books_are_clean()
 
 

@@ -76,7 +76,7 @@ def test_a_ticket_reopened_after_its_invoice_is_taken_back_on_the_next(book: Dia
     assert correction["kind"] == "correction"
     counted = book.get(f"/v1/invoices/{february['id']}/lines/2/events")["results"]
     assert [(one["type"], one["counted"]) for one in counted] == [("ticket.reopened", "-1")]
-    assert correction["description"].endswith("late usage of the period from 1 Jan 2027")
+    assert correction["description"].endswith("reversed usage of the period from 1 Jan 2027")
     book.books_are_clean()
 
 
