@@ -9,7 +9,7 @@ PYTEST := $(PYTHON) -m pytest
 ROOMS := core customers metering pricing billing console portal config
 CLIENT := clients/python
 
-.PHONY: help up test check bench fmt clean
+.PHONY: help up test check bench gateways fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,12 +32,15 @@ check: .venv/dev.stamp ## Check format, lints, types, import contracts, and run 
 bench: .venv/run.stamp ## Measure the numbers that the design promises (only=ingest for one part)
 	$(PYTHON) -m benchmarks $(only)
 
+gateways: $(UV) ## Fetch LiteLLM (300 MB), for the tests of its callbacks
+	@UV_PROJECT_ENVIRONMENT=.gateways UV_LINK_MODE=copy $(UV) sync --frozen --quiet --only-group gateways
+
 fmt: .venv/dev.stamp ## Format the code and fix what lints can fix
 	.venv/bin/ruff check --fix-only --quiet .
 	.venv/bin/ruff format .
 
 clean: ## Remove what was built and cached; the data in var/ stays
-	rm -rf .venv .uv node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .uv .gateways node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .uv/bin/uv:
 	@python3 -m venv .uv

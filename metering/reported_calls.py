@@ -81,8 +81,12 @@ def hand_over_replacing(make_due: Callable[[int, datetime], None]) -> None:
 
 
 def names_a_call(event: NewEvent) -> bool:
-    """Whether the event bears a provider's id that other programs would know the call by."""
-    return len(event.response_id) >= RESPONSE_ID_CHARACTERS_MIN
+    """Whether the event tells a call's usage, or lacks it, under a provider's id that others would know the call by.
+
+    An event that merely names the response it came of, such as a solved ticket, reports no call.
+    """
+    tells = bool(event.usage) or event.incomplete or event.door in DOORS_NAMING_BY_CALL
+    return tells and len(event.response_id) >= RESPONSE_ID_CHARACTERS_MIN
 
 
 def report_of(event: NewEvent, digest: bytes) -> Report:

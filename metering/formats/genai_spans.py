@@ -21,6 +21,7 @@ from metering.formats.gateway_fields import (
 )
 from metering.formats.native import read_event
 from metering.formats.otlp import Span, Value
+from metering.formats.response_ids import own_id
 from metering.formats.usage import family_of
 from metering.new_event import NewEvent
 from metering.reading import Reading, Refusal
@@ -191,7 +192,8 @@ def _native(span: Span, path: str, usage: dict[str, Any]) -> dict[str, Any]:
     """The span in our own shape, not yet checked."""
     told, resource = span.attributes, span.resource
     provider = fitting_text(_first(told, PROVIDER)) or NOT_NAMED
-    response_id = fitting_id(_first(told, RESPONSE_ID))
+    named = _first(told, RESPONSE_ID)
+    response_id = fitting_id(own_id(named)) if isinstance(named, str) else None
     event: dict[str, Any] = {
         "id": response_id or _span_identity(span, path),
         "response_id": response_id,

@@ -13,7 +13,7 @@ from core import limits
 from core.problems import FieldError, Invalid
 from metering.formats.gateway_fields import time_of_epoch
 from metering.formats.native import read_event
-from metering.formats.plain_tokens import kept_numbers, take_out_tokens
+from metering.formats.plain_tokens import flag_uncounted, is_litellms, kept_numbers, take_out_tokens
 from metering.new_event import NewEvent
 from metering.reading import Reading, read_each, read_one
 
@@ -75,18 +75,20 @@ def read_lago_event(
         near = get_close_matches(unknown[0], sorted(KNOWN), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else " Data of your own goes into `properties`."
         raise Invalid.one(place + unknown[0][:80], "unknown_field", f"There is no such field.{hint}")
-    native = _native(kept_numbers(item), place)
+    native, from_litellm = _native(kept_numbers(item), place)
     named = native.get("customer")
     if customer is not None and isinstance(named, str) and customer_of(named) == customer:
         native["customer"] = customer
     try:
         door = DOOR if customer is None else OWN_DOOR
-        return read_event(native, path, now=now, customer=customer, door=door)
+        event = read_event(native, path, now=now, customer=customer, door=door)
     except Invalid as refused:
         raise _in_their_words(refused, place) from None
+    return flag_uncounted(event) if from_litellm else event
 
 
-def _native(item: dict[str, Any], place: str) -> dict[str, Any]:
+def _native(item: dict[str, Any], place: str) -> tuple[dict[str, Any], bool]:
+    """The event in our own shape, not yet checked, and whether LiteLLM made it."""
     native = {ours: item[theirs] for ours, theirs in FIELDS.items() if item.get(theirs) is not None}
     native["source"] = SOURCE
     written = native.pop("time", None)
@@ -96,11 +98,12 @@ def _native(item: dict[str, Any], place: str) -> dict[str, Any]:
     if at is not None:
         native["time"] = at
     properties = native.setdefault("properties", {})
+    from_litellm = is_litellms(native)
     if isinstance(properties, dict):
         if item.get(AMOUNT) is not None:
             native["properties"] = properties | {AMOUNT: item[AMOUNT]}
         take_out_tokens(native)
-    return native
+    return native, from_litellm
 
 
 def _in_their_words(refused: Invalid, place: str) -> Invalid:

@@ -28,6 +28,18 @@ _OPERATORS_TAGS = "spend_logs_metadata"
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 NOT_TOLD = msgspec.Raw(b"null")
 USAGE_MISSING = "unknown:response.usage"
+# A model was asked, so it read or wrote something: a stream that was not asked for its usage counts zeros.
+_ASK_A_MODEL = frozenset(
+    {
+        "completion",
+        "text_completion",
+        "embedding",
+        "responses",
+        "anthropic_messages",
+        "generate_content",
+        "generate_content_stream",
+    }
+)
 
 _METADATA = (
     "usage_object",
@@ -89,10 +101,16 @@ def read_payload(item: Any, path: str = "", *, now: datetime, customer: str | No
     if told["cache_hit"] is True:
         # No provider was asked, so nothing that one bills can be missing.
         return msgspec.structs.replace(event, incomplete=False, flags=_with(event.flags, CACHE_HIT))
-    if not event.usage and told["response_cost"]:
-        # LiteLLM saw a price, so something was used that it did not count.
+    if not event.usage and (told["response_cost"] or _must_have_counted(told)):
+        # LiteLLM saw a price, or a model answered: something was used that it did not count.
         return msgspec.structs.replace(event, incomplete=True, flags=_with(event.flags, USAGE_MISSING))
     return event
+
+
+def _must_have_counted(told: dict[str, Any]) -> bool:
+    kind = told["call_type"]
+    asked = isinstance(kind, str) and not _ASK_A_MODEL.isdisjoint({kind, kind.removeprefix("a")})
+    return asked and told["status"] in (None, "success")
 
 
 def _with(flags: tuple[str, ...], flag: str) -> tuple[str, ...]:

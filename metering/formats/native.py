@@ -16,6 +16,7 @@ from core import limits, money, strict_json, texts, times
 from core.problems import FieldError, Invalid, Malformed
 from metering.formats.event_json import decode_events, plain_values
 from metering.formats.reported_usage import ReportedUsage, read_response, read_usage
+from metering.formats.response_ids import own_id
 from metering.new_event import NewEvent
 from metering.reading import Reading, read_each, read_one
 
@@ -115,7 +116,7 @@ def read_event(
     context = event.context()
     run_id, run = event.run()
     usage = event.usage()
-    response_id = event.id("response_id", "") or usage.response_id
+    response_id = own_id(event.id("response_id", "")) or usage.response_id
     if not data.keys() <= FIELDS:
         event.refuse_unknown(data, FIELDS)
     if event.errors:

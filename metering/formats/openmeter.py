@@ -7,8 +7,9 @@ from typing import Any
 from core import limits
 from core.problems import Invalid
 from metering.formats.cloudevents import as_native
+from metering.formats.gateway_fields import fitting_id
 from metering.formats.native import read_event
-from metering.formats.plain_tokens import kept_numbers, take_out_tokens
+from metering.formats.plain_tokens import flag_uncounted, is_litellms, kept_numbers, take_out_tokens
 from metering.new_event import NewEvent
 from metering.reading import Reading, read_each, read_one
 
@@ -33,5 +34,10 @@ def read_tree(tree: Any, *, now: datetime, customer: str | None) -> Reading:
 def read_cloud_event(item: Any, path: str = "", *, now: datetime, customer: str | None = None) -> NewEvent:
     """The event that one CloudEvent tells, with the tokens that its data counts. Raises ``Invalid``."""
     native = as_native(kept_numbers(item), path)
+    from_litellm = is_litellms(native)
     take_out_tokens(native)
-    return read_event(native, path, now=now, customer=customer, door=DOOR)
+    if from_litellm and not native.get("response_id"):
+        # LiteLLM names the event by the response, as others that report the call do.
+        native["response_id"] = fitting_id(native.get("id"))
+    event = read_event(native, path, now=now, customer=customer, door=DOOR)
+    return flag_uncounted(event) if from_litellm else event

@@ -6,26 +6,35 @@ Nothing tells cached tokens or thinking here: all of the prompt counts as input,
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from core import strict_json
 from core.money import NumberError, parse_number, to_stored
 from metering.formats.event_json import INTEGER_LIMIT
+from metering.new_event import NewEvent
 
 PROMPT = "prompt_tokens"
 ANSWER = "completion_tokens"
 TOTAL = "total_tokens"
 # What the call cost the operator. A customer sees an event's properties, and never costs.
 COSTS = frozenset({"cost", "response_cost"})
+# How LiteLLM's callback for OpenMeter names itself; its callback for Lago alone tells a `response_cost`.
+LITELLM = "litellm-proxy"
+UNCOUNTED = f"unknown:{TOTAL}"
 
 
 def take_out_tokens(native: dict[str, Any]) -> None:
     """Turn token counts in the event's properties into its usage, and the model among them into its model.
 
-    Leaves an event as it is that has no such counts, or tells its usage otherwise.
+    Leaves an event as it is that is not LiteLLM's and has no such counts, or tells its usage otherwise.
     """
     properties = native["properties"]
-    if "usage" in native or "response" in native or not _counts(properties):
+    if "usage" in native or "response" in native:
         return
-    native["usage"] = {"input": properties[PROMPT], "output": properties.get(ANSWER) or 0}
+    if _counts(properties):
+        native["usage"] = {"input": properties[PROMPT], "output": properties.get(ANSWER) or 0}
+    elif not is_litellms(native):
+        return
     if isinstance(properties.get("model"), str) and not native.get("model"):
         native["model"] = properties["model"]
     provider, slash, _ = str(native.get("model", "")).partition("/")
@@ -33,6 +42,21 @@ def take_out_tokens(native: dict[str, Any]) -> None:
         native["provider"] = provider
     taken = COSTS | {PROMPT, ANSWER, TOTAL, "model"}
     native["properties"] = {name: value for name, value in properties.items() if name not in taken}
+
+
+def is_litellms(native: dict[str, Any]) -> bool:
+    """Whether LiteLLM made the event, which tells of one call of a model and never of anything else."""
+    properties = native.get("properties")
+    return isinstance(properties, dict) and (
+        "response_cost" in properties or (native.get("source") == LITELLM and "cost" in properties)
+    )
+
+
+def flag_uncounted(event: NewEvent) -> NewEvent:
+    """LiteLLM's event, which is not free for telling no tokens, as it does of streams and of OpenAI's responses."""
+    if event.usage:
+        return event
+    return msgspec.structs.replace(event, flags=(*event.flags, UNCOUNTED), incomplete=True)
 
 
 def kept_numbers(value: Any) -> Any:

@@ -10,6 +10,7 @@ from core import limits
 from core.problems import Invalid
 from metering.formats.event_json import plain_values
 from metering.formats.gateway_fields import fitting_id
+from metering.formats.response_ids import own_id
 from metering.formats.usage import BUCKETS, UsageError, canonical, normalise
 from metering.formats.usage.fields import Fields
 from metering.formats.usage.reply import open_reply
@@ -69,7 +70,7 @@ def read_response(response: Any, *, provider: Any, api: Any) -> ReportedUsage:
     return ReportedUsage(
         buckets=usage.buckets,
         model=usage.model or "",
-        response_id=fitting_id(usage.response_id) or "",
+        response_id=fitting_id(own_id(usage.response_id or "")) or "",
         context=usage.service_tier or "standard",
         raw={"api": api or "", "usage": plain_values(_own_usage(response))},
         flags=flags,

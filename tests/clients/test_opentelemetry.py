@@ -3,7 +3,7 @@
 import pytest
 
 from metering.models import Event
-from tests.clients.conftest import ANSWERED
+from tests.clients.provider import ANSWERED
 
 exporters = pytest.importorskip(
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",

@@ -16,7 +16,7 @@ import pytest
 from openai.types.chat import ChatCompletion
 
 from metering.models import Event
-from tests.clients.conftest import ANSWER, ANSWERED
+from tests.clients.provider import ANSWER, ANSWERED
 from tests.clients.wire import Wire
 from tests.faults.installation import eventually
 

@@ -1,6 +1,7 @@
 """One call of a model, told through several doors under one id of its provider's."""
 
 import json
+from base64 import b64encode
 from itertools import permutations
 
 import pytest
@@ -28,8 +29,8 @@ def report(door):
         if through == "native":
             usage = RICH | {"prompt_tokens": tokens, "total_tokens": tokens + 300}
             response = {"id": RESPONSE, "model": "gpt-5", "usage": usage}
-            event = {"id": "my-call-1", "customer": "acme", "type": "llm.call"} | fields
-            body = event | {"provider": "openai", "api": "chat.completions", "response": response}
+            event = {"id": "my-call-1", "customer": "acme", "type": "llm.call", "response": response}
+            body = event | {"provider": "openai", "api": "chat.completions"} | fields
             address = "/v1/events"
         elif through == "otlp":
             told = CALL | {"gen_ai.response.id": RESPONSE, "gen_ai.usage.input_tokens": tokens}
@@ -128,3 +129,60 @@ def test_a_report_without_usage_gives_way_to_one_that_has_it(report, door) -> No
     assert Event.objects.get().unpriced
     assert report("litellm")["accepted"] == 1
     assert RicherReport.objects.get().source == "litellm"
+
+
+def test_an_outcome_that_names_its_response_is_no_report_of_the_call(report, door) -> None:
+    def send_outcome(number: int) -> dict:
+        outcome = {
+            "id": f"ticket-{number}",
+            "customer": "acme",
+            "type": "ticket.resolved",
+            "response_id": RESPONSE,
+        }
+        headers = {"Authorization": f"Bearer {door.key}"}
+        return door.client.post(
+            "/v1/events", outcome, content_type="application/json", headers=headers
+        ).json()
+
+    assert send_outcome(1)["accepted"] == 1
+    assert report("litellm")["accepted"] == 1
+    assert send_outcome(2)["accepted"] == 1
+    assert Event.objects.count() == 3
+    assert not RicherReport.objects.exists()
+
+
+def wrapped(response_id: str) -> str:
+    """The id under which LiteLLM hands on a response of OpenAI's newer API."""
+    told = f"litellm:custom_llm_provider:openai;model_id:{'9f' * 32};response_id:{response_id}"
+    return "resp_" + b64encode(told.encode()).decode()
+
+
+def test_an_id_that_litellm_wrapped_is_the_providers_own(report, door) -> None:
+    inner = "resp_0fb1dcd8b74c86e6006919a2f1d1c081a0b3e5a2"
+    called = CALL | {"gen_ai.response.id": inner, "gen_ai.usage.input_tokens": 2006}
+    headers = {"Authorization": f"Bearer {door.key}"}
+    body = json.dumps(export(span(called)))
+    door.client.post("/v1/traces", body, content_type="application/json", headers=headers)
+    assert report("litellm", id=wrapped(inner))["duplicates"] == 1
+    response = {"id": wrapped(inner), "model": "gpt-5", "usage": RICH}
+    assert report("native", response=response)["accepted"] == 1
+    assert Event.objects.count() == 1
+    assert RicherReport.objects.get().response_id == inner
+
+
+@pytest.mark.parametrize(
+    ("response_id", "kept"),
+    [("", ""), ("x" * 255, "x" * 255), ("x" * 256, ""), (7, ""), ("caf\u00e9 1234567", ""), ("R" * 9000, "")],
+    ids=["empty", "255", "256", "number", "odd", "endless"],
+)
+def test_no_usage_is_refused_for_the_name_of_its_response(report, response_id, kept) -> None:
+    answer = report("native", response={"id": response_id, "model": "gpt-5", "usage": RICH})
+    assert answer["accepted"] == 1
+    assert Event.objects.get().usage == RICH_BUCKETS
+    assert list(ReportedCall.objects.values_list("response_id", flat=True)) == ([kept] if kept else [])
+
+
+def test_ids_that_differ_in_case_alone_are_two_calls(report) -> None:
+    report("native")
+    assert report("litellm", id=RESPONSE.swapcase())["accepted"] == 1
+    assert Event.objects.count() == 2

@@ -42,7 +42,7 @@ def open_payload(response: Mapping[str, Any]) -> Reply:
         path,
         usage,
         short_text(model, f"{path}.model") if model else None,
-        short_text(name, f"{path}.id") if name else None,
+        name if isinstance(name, str) else None,
     )
 
 

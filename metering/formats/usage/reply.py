@@ -40,7 +40,7 @@ def open_reply(response: Mapping[str, Any]) -> Reply:
         name = _usage_name(body)
         if name is not None:
             usage = Fields(body[name], f"{path}.{name}")
-            return Reply(body, path, usage, _model(body, path), _response_id(body, path), from_batch)
+            return Reply(body, path, usage, _model(body, path), _response_id(body), from_batch)
         wrapper = next(
             (key for key in _WRAPPERS if isinstance(body.get(key), Mapping) and _wraps(body[key])), None
         )
@@ -54,7 +54,7 @@ def open_reply(response: Mapping[str, Any]) -> Reply:
             "It is empty. Send the finished response; for a stream, the last event, with usage asked for "
             '(OpenAI: "stream_options": {"include_usage": true}).',
         )
-    return Reply(body, path, Fields(body, path), _model(body, path), _response_id(body, path), from_batch)
+    return Reply(body, path, Fields(body, path), _model(body, path), _response_id(body), from_batch)
 
 
 def _usage_name(body: Mapping[str, Any]) -> str | None:
@@ -74,11 +74,10 @@ def _model(body: Mapping[str, Any], path: str) -> str | None:
     return None
 
 
-def _response_id(body: Mapping[str, Any], path: str) -> str | None:
-    for name in ("id", "responseId", "response_id"):
-        if body.get(name) is not None:
-            return short_text(body[name], f"{path}.{name}")
-    return None
+def _response_id(body: Mapping[str, Any]) -> str | None:
+    """As it came, of any length: usage is not refused for the name of its response."""
+    names = ("id", "responseId", "response_id")
+    return next((body[name] for name in names if isinstance(body.get(name), str)), None)
 
 
 def short_text(value: Any, path: str) -> str:

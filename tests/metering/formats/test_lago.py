@@ -149,6 +149,13 @@ class TestLiteLLMsCallback:
         assert (stored.provider, stored.model) == ("anthropic", "anthropic/claude-sonnet-4-5")
         assert stored.properties == {}
 
+    @pytest.mark.parametrize("counts", [{}, {"prompt_tokens": 0, "completion_tokens": 0}])
+    def test_a_call_that_counts_nothing_waits_for_a_person(self, post, counts) -> None:
+        post({"event": event(properties={"model": "openai/gpt-5", "response_cost": 0.0} | counts)})
+        stored = Event.objects.get()
+        assert (stored.provider, stored.usage, stored.unpriced) == ("openai", {}, True)
+        assert stored.properties == {}
+
     @pytest.mark.parametrize(
         "told", [{"prompt_tokens": "many"}, {"prompt_tokens": -1}, {"prompt_tokens": 1.5}]
     )

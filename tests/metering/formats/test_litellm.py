@@ -204,6 +204,18 @@ class TestWhatItCost:
         post([uncounted | dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 0)])
         assert Event.objects.get().unpriced
 
+    @pytest.mark.parametrize(
+        ("call_type", "unpriced"),
+        [("acompletion", True), ("completion", True), ("aresponses", True), ("anthropic_messages", True)]
+        + [("aembedding", True), ("amoderation", False), ("acreate_file", False), ("alist_batches", False)],
+    )
+    def test_a_stream_that_was_not_asked_for_its_usage_is_not_free(self, post, call_type, unpriced) -> None:
+        zeros = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 0)
+        told = payload(call_type=call_type, metadata={"usage_object": zeros}, response_cost=0.0, stream=True)
+        post([told | zeros])
+        stored = Event.objects.get()
+        assert (stored.usage, stored.unpriced) == ({}, unpriced)
+
     def test_without_a_usage_object_its_own_three_counts_are_read(self, post) -> None:
         post([payload(metadata={"usage_object": None})])
         assert Event.objects.get().usage == {"input": "4096", "output": "503"}

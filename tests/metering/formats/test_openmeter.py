@@ -92,6 +92,28 @@ def test_litellms_callback_brings_tokens_and_its_cost_stays_out(post) -> None:
     assert (stored.model, stored.usage, stored.properties) == ("gpt-4o", {"input": "9"}, {})
 
 
+@pytest.mark.parametrize("counts", [{}, {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}])
+def test_litellms_callback_without_tokens_tells_of_a_call_that_is_not_free(post, counts) -> None:
+    told = {"model": "gpt-5", "cost": 0.0033475} | counts
+    post(event(type="litellm_tokens", source="litellm-proxy", data=told))
+    stored = Event.objects.get()
+    assert (stored.model, stored.usage, stored.unpriced) == ("gpt-5", {}, True)
+    assert stored.properties == {}
+
+
+def test_litellms_callback_names_the_call_by_its_response(post) -> None:
+    told = {"model": "gpt-5", "cost": 0.0033475, "prompt_tokens": 9, "completion_tokens": 0}
+    post(event(id="chatcmpl-1234", source="litellm-proxy", data=told))
+    post(event(id="my-own", data={"usage": {"input": 9}, "response_id": "chatcmpl-1234"}))
+    assert Event.objects.get().event_id == "chatcmpl-1234"
+
+
+def test_a_cost_that_somebody_else_tells_is_theirs_and_stays(post) -> None:
+    post(event(data={"cost": 5}))
+    stored = Event.objects.get()
+    assert (stored.properties, stored.unpriced) == ({"cost": 5}, False)
+
+
 def test_usage_in_our_own_shape_goes_before_tokens_among_the_data(post) -> None:
     post(event(data={"usage": {"output": 7}, "prompt_tokens": 9}))
     stored = Event.objects.get()

@@ -246,7 +246,7 @@ def assert_sound(found: NormalisedUsage) -> None:
         assert is_bucket(name), name
         assert 0 < number < 10**20
     assert len(found.flags) <= 20
-    texts = (*found.flags, found.model or "", found.response_id or "", found.service_tier or "")
+    texts = (*found.flags, found.model or "", found.service_tier or "")
     assert all(len(text) <= 240 and text.isprintable() for text in texts)
     assert found.reported_cost is None or 0 <= found.reported_cost < 10**21
 
