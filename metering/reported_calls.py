@@ -22,6 +22,10 @@ from metering.new_event import NewEvent, as_kept
 RESPONSE_ID_CHARACTERS_MIN = 8
 # Here nobody chooses an event's id: it is the call's, so that reports of several emitters may bear the same one.
 DOORS_NAMING_BY_CALL = frozenset({"otlp"})
+# This instrumentation adds what a stream's first event tells of the answer, a few tokens, to what its last one tells, which
+# holds them. What it reports is the same call all the same.
+COUNTS_BEGINNINGS_TWICE = "opentelemetry.instrumentation.anthropic"
+BEGINNING_TOKENS_MAX = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Report:
     output: Decimal
     detail: int
     digest: bytes
+    emitter: str = ""
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -41,7 +46,11 @@ class Report:
 
     def agrees_with(self, other: "Report") -> bool:
         """Whether both can tell of one call. One that does not know all of the usage contradicts nothing."""
-        return (self.input, self.output) == (other.input, other.output) or not (self.detail and other.detail)
+        if not (self.detail and other.detail):
+            return True
+        more, less = (self, other) if self.output > other.output else (other, self)
+        beginning = BEGINNING_TOKENS_MAX if more.emitter == COUNTS_BEGINNINGS_TWICE else 0
+        return more.input == less.input and more.output - less.output <= beginning
 
 
 @dataclass(slots=True)
@@ -101,7 +110,8 @@ def report_of(event: NewEvent, digest: bytes) -> Report:
     tokens = {bucket: count for bucket, count in event.usage.items() if is_token_bucket(bucket)}
     into = sum((count for bucket, count in tokens.items() if _is_prompt(bucket)), ZERO)
     out = sum(tokens.values(), ZERO) - into
-    return Report(event.id, event.source, into, out, 0 if event.incomplete else len(event.usage), digest)
+    detail = 0 if event.incomplete else len(event.usage)
+    return Report(event.id, event.source, into, out, detail, digest, event.properties.get("emitter", ""))
 
 
 def note_new_calls(customer_id: int, reports: Sequence[tuple[str, Report]]) -> bool:
@@ -167,7 +177,8 @@ def known_calls(customer_id: int, response_ids: Sequence[str]) -> CallBook:
             """
             SELECT c.response_id, coalesce(r.event_id, c.event_id), coalesce(r.source, c.source),
                 coalesce(r.input, c.input), coalesce(r.output, c.output), coalesce(r.detail, c.detail),
-                coalesce(r.content_hash, e.content_hash), c.event_id, c.source
+                coalesce(r.content_hash, e.content_hash),
+                coalesce(r.received -> 'properties', e.properties) ->> 'emitter', c.event_id, c.source
             FROM metering_reportedcall c
             JOIN metering_event e
                 ON e.customer_id = c.customer_id AND e.event_id = c.event_id AND e.source = c.source
@@ -177,8 +188,10 @@ def known_calls(customer_id: int, response_ids: Sequence[str]) -> CallBook:
             """,
             [customer_id, list(response_ids)],
         )
-        for response_id, event_id, source, into, out, detail, digest, *counting in cursor.fetchall():
-            calls.known[response_id] = Report(event_id, source, into, out, detail, bytes(digest))
+        for response_id, event_id, source, into, out, detail, digest, emitter, *counting in cursor.fetchall():
+            calls.known[response_id] = Report(
+                event_id, source, into, out, detail, bytes(digest), emitter or ""
+            )
             calls.counting[response_id] = counting[0], counting[1]
     return calls
 

@@ -55,7 +55,7 @@ def answer_spans(request: HttpRequest, body: bytes, delivery: Delivery) -> HttpR
     read = READERS.get(media_type(request))
     if read is None:
         raise UnsupportedMediaType(f"Send {otlp.PROTOBUF} or {otlp.JSON}.")
-    spans = read(body, genai_spans.WANTED)
+    spans = read(body, genai_spans.is_wanted)
     reading = genai_spans.read_spans(spans, now=delivery.now, customer=customer_key_of(delivery.credential))
     if len(reading.events) > limits.TELEMETRY_EVENTS_MAX:
         raise TooLarge(f"An export holds at most {limits.TELEMETRY_EVENTS_MAX:,} calls; send it in parts.")

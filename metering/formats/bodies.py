@@ -37,7 +37,7 @@ def _cloud_events(body: bytes, now: datetime, customer: str | None) -> Reading:
 
 
 def _traces(body: bytes, now: datetime, customer: str | None) -> Reading:
-    spans = otlp.read_json(body, genai_spans.WANTED)
+    spans = otlp.read_json(body, genai_spans.is_wanted)
     reading = genai_spans.read_spans(spans, now=now, customer=customer)
     if not reading.events and not reading.refusals:
         raise Invalid.one("resourceSpans", "empty", "No span in it is a call of a model.")

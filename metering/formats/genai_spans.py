@@ -4,6 +4,7 @@ The conventions have been renamed several times, and every emitter follows the v
 fact is looked up under all the names it has had, the newest first.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +24,8 @@ from metering.formats.native import read_event
 from metering.formats.otlp import Span, Value
 from metering.formats.response_ids import own_id
 from metering.formats.usage import family_of
+from metering.formats.usage.fields import shown
+from metering.formats.usage.normalised import FLAGS_MAX
 from metering.new_event import NewEvent
 from metering.reading import Reading, Refusal
 
@@ -107,12 +110,23 @@ WANTED = frozenset(
     for name in names
 )
 
+# Under it stands what a call used. What we do not know there may be billed, unless it is a part of what we do know, or money.
+USAGE = "gen_ai.usage."
+KNOWN_PARTS = re.compile(
+    r"gen_ai\.usage\.(details\.|text\.|.*cost|(accepted|rejected)_prediction_tokens$|raw$)", re.ASCII
+)
+
 # A model was asked; without usage, something billed was not told.
 CALLS = frozenset({"chat", "generate_content", "text_completion", "completion", "embeddings"})
 # An agent's span adds up the calls below it, and the others ask no model: counting them would count twice.
 AROUND_CALLS = frozenset(
     {"invoke_agent", "create_agent", "invoke_workflow", "plan", "execute_tool", "fetch_response"}
 )
+
+
+def is_wanted(name: str) -> bool:
+    """Whether an attribute of this name says something of a call, or may."""
+    return name in WANTED or name.startswith(USAGE)
 
 
 def read_spans(spans: Iterable[Span], *, now: datetime, customer: str | None) -> Reading:
@@ -140,6 +154,7 @@ def read_call(span: Span, path: str, *, now: datetime, customer: str | None) -> 
     event = read_event(_native(span, path, usage), path, now=now, customer=customer, door=DOOR)
     if not usage and not span.failed:
         flags = (USAGE_MISSING,)
+    flags = (*flags, *_unknown(span.attributes))[:FLAGS_MAX]
     return msgspec.structs.replace(
         event, flags=(*event.flags, *flags), incomplete=event.incomplete or bool(flags)
     )
@@ -179,6 +194,19 @@ def usage_of(told: Mapping[str, Value]) -> tuple[dict[str, Any], tuple[str, ...]
         ),
     }
     return _present(usage), flags
+
+
+def _unknown(told: Mapping[str, Value]) -> list[str]:
+    """A flag for each count that nobody reads."""
+    return [
+        f"unknown:{shown(name)}"
+        for name, value in told.items()
+        if name not in WANTED
+        and not KNOWN_PARTS.match(name)
+        and isinstance(value, int | Decimal)
+        and not isinstance(value, bool)
+        and value
+    ]
 
 
 def _is_call(span: Span) -> bool:

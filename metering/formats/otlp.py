@@ -4,7 +4,7 @@ Instrumentations put whole prompts into attributes. Only attributes with a wante
 ever leave this module.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -24,7 +24,8 @@ JSON = "application/json"
 TEXT_CHARACTERS_MAX = 255
 
 Value = str | bool | int | Decimal
-Wanted = frozenset[str]
+# Whether an attribute of this name is read.
+Wanted = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def _from_message(span: SpanMessage, scope: str, resource: Mapping[str, Value], 
 def _values(attributes: Iterable[KeyValue], wanted: Wanted) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for attribute in attributes:
-        if attribute.key in wanted:
+        if wanted(attribute.key):
             value = attribute.value
             match value.WhichOneof("value"):
                 case "string_value":
@@ -89,6 +90,8 @@ def _values(attributes: Iterable[KeyValue], wanted: Wanted) -> dict[str, Value]:
                     found[attribute.key] = Decimal(repr(value.double_value))
     return found
 
+
+_FAILED = (Status.STATUS_CODE_ERROR, str(Status.STATUS_CODE_ERROR), "STATUS_CODE_ERROR")
 
 # JSON, as OTLP maps it: lowerCamelCase names, ids in hexadecimal, 64-bit integers as text or number; names that are not
 # known are passed over.
@@ -111,7 +114,8 @@ class _Attribute(_Json):
 
 
 class _Status(_Json):
-    code: int | None = None
+    # A number by the protocol; some write its name.
+    code: int | str | None = None
 
 
 class _Span(_Json):
@@ -171,7 +175,7 @@ def _from_json(span: _Span, scope: str, resource: Mapping[str, Value], wanted: W
         scope,
         _integer(span.start_time_unix_nano, "startTimeUnixNano"),
         _integer(span.end_time_unix_nano, "endTimeUnixNano"),
-        bool(span.status and span.status.code == Status.STATUS_CODE_ERROR),
+        bool(span.status and span.status.code in _FAILED),
         _plain_values(span.attributes, wanted),
         resource,
     )
@@ -180,7 +184,7 @@ def _from_json(span: _Span, scope: str, resource: Mapping[str, Value], wanted: W
 def _plain_values(attributes: list[_Attribute] | None, wanted: Wanted) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for attribute in attributes or ():
-        if attribute.key in wanted and attribute.value is not None:
+        if wanted(attribute.key) and attribute.value is not None:
             value = _plain_value(attribute.value, attribute.key)
             if value is not None:
                 found[attribute.key] = value

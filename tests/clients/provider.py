@@ -27,7 +27,7 @@ MESSAGE = {
     "id": "msg_stand_in",
     "type": "message",
     "role": "assistant",
-    "model": "claude-sonnet-4-5-20250929",
+    "model": "claude-opus-4-5-20251101",
     "content": [
         {"type": "text", "text": "Paris."},
         {"type": "tool_use", "id": "toolu_1", "name": "look_up", "input": {"city": "Paris"}},

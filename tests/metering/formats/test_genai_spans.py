@@ -69,9 +69,10 @@ class TestACall:
         assert post_traces(export(span(), resource={"customer.id": "newcomer"})).json() == {}
         assert UnmatchedEvent.objects.get().received["usage"] == {"input": "2006", "output": "300"}
 
-    def test_a_failed_one_is_kept_as_failed(self, post_traces) -> None:
+    @pytest.mark.parametrize("code", [2, "2", "STATUS_CODE_ERROR"])
+    def test_a_failed_one_is_kept_as_failed(self, post_traces, code) -> None:
         failed = {name: CALL.get(name) for name in ("gen_ai.operation.name", "gen_ai.provider.name")}
-        post_traces(export(span(failed, status={"code": 2})))
+        post_traces(export(span(failed, status={"code": code})))
         event = Event.objects.get()
         assert (event.status, event.usage, event.unpriced) == ("error", {}, False)
 
@@ -171,6 +172,23 @@ class TestTokens:
             True,
         )
         assert "mismatch:gen_ai.usage.input_tokens" in event.raw["flags"]
+
+    @pytest.mark.parametrize(
+        ("told", "flags"),
+        [
+            ({"web_searches": 3}, ["unknown:gen_ai.usage.web_searches"]),
+            ({"video.seconds": 1.5}, ["unknown:gen_ai.usage.video.seconds"]),
+            ({"cache_write.tool.input_tokens": 9}, ["unknown:gen_ai.usage.cache_write.tool.input_tokens"]),
+            ({"web_searches": 0}, []),
+            ({"cost": 0.25, "total_cost": 0.25, "details.cached_tokens": 3, "text.input_tokens": 9}, []),
+            ({"rejected_prediction_tokens": 4, "streamed": True, "raw": "…"}, []),
+        ],
+    )
+    def test_a_count_that_nobody_reads_is_flagged_and_no_text(self, post_traces, told, flags) -> None:
+        post_traces(export(span(CALL | {f"gen_ai.usage.{name}": count for name, count in told.items()})))
+        event = Event.objects.get()
+        assert event.usage == {"input": "2006", "output": "300"}
+        assert event.raw["flags"] == flags
 
     @pytest.mark.parametrize("name", ["openai.response.service_tier", "gen_ai.openai.response.service_tier"])
     def test_the_tier_that_served_the_call_is_its_context(self, post_traces, name) -> None:
