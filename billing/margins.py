@@ -21,10 +21,10 @@ from core.money import ZERO, exact, to_stored
 from core.periods import Period, local_date
 from customers.models import Customer
 from metering.usage import CALLS
+from pricing.cost_currency import COST_CURRENCY
 
 DAYS_DUE = "margin.days"
 REFRESH_AFTER = timedelta(seconds=15)
-COST_CURRENCY = "USD"  # providers charge in it, and no exchange rate is kept
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from django.db import transaction
 from billing.ledger import lock_customer
 from billing.models import Subscription, SubscriptionOverride
 from core.periods import Period
-from core.problems import Conflict
+from core.problems import Conflict, Invalid
+from pricing.cost_currency import in_another_currency
 from pricing.plan_terms import PlanTerms
 
 
@@ -46,7 +47,7 @@ def set_overrides(
     """Replace all of the subscription's own terms, for the open period as a whole or from the next one on.
 
     A change planned before for later is replaced. Raises ``Conflict`` when the subscription has ended, or ends before a
-    next period begins.
+    next period begins, and ``Invalid`` as ``note_overrides`` does.
     """
     lock_customer(subscription.customer_id)
     subscription.refresh_from_db()
@@ -69,7 +70,13 @@ def set_overrides(
 def note_overrides(
     subscription: Subscription, overrides: dict[str, Any], *, starts_at: datetime, now: datetime
 ) -> None:
-    """Write down what holds from a period's start on. The caller holds the customer's lock."""
+    """Write down what holds from a period's start on. The caller holds the customer's lock.
+
+    Raises ``Invalid`` for a margin floor where the customer does not pay in the currency of the costs.
+    """
+    following = ["overrides.margin_floor"] if overrides.get("margin_floor") else []
+    if errors := in_another_currency(subscription.customer.currency, following):
+        raise Invalid(errors[0].detail, tuple(errors))
     SubscriptionOverride.objects.create(
         customer_id=subscription.customer_id,
         subscription_id=subscription.id,

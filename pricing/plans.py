@@ -12,13 +12,12 @@ from django.db.models import Max
 
 from core import limits, texts
 from core.problems import Conflict, FieldError, Invalid, NotFound
+from pricing.cost_currency import fields_that_follow_cost, in_another_currency
 from pricing.models import BurnTable, Plan, PlanVersion
 from pricing.plan_corrections import Correction, retire_what_it_corrects, version_to_correct
 from pricing.plan_terms import PlanTerms, read_terms
 
-__all__ = ["COST_CURRENCY", "PlanTerms", "read_terms"]
-
-COST_CURRENCY = "USD"
+__all__ = ["PlanTerms", "read_terms"]
 
 Status = PlanVersion.Status
 KnownMeters = Callable[[Iterable[str]], set[str]]
@@ -190,24 +189,11 @@ def _check_references(terms: PlanTerms) -> None:
     if terms.burn_table and terms.burn_table not in tables:
         detail = f"There is no burn table with the key {terms.burn_table!r}; make it first."
         errors.append(FieldError("burn_table", "unknown_burn_table", detail))
-    errors += _costs_in_another_currency(terms)
+    following = [
+        field
+        for index, charge in enumerate(terms.charges)
+        for field in fields_that_follow_cost(charge, f"charges[{index}].")
+    ] + (["margin_floor"] if terms.margin_floor is not None else [])
+    errors += in_another_currency(terms.currency, following)
     if errors:
         raise Invalid(errors[0].detail, tuple(errors))
-
-
-def _costs_in_another_currency(terms: PlanTerms) -> list[FieldError]:
-    """The fields that follow the provider's cost, where the plan is not sold in the cost's currency: no rate is kept."""
-    if terms.currency == COST_CURRENCY:
-        return []
-    fields = [
-        f"charges[{index}].{'model' if charge.model.name == 'cost_plus' else 'margin_floor'}"
-        for index, charge in enumerate(terms.charges)
-        if charge.model.name == "cost_plus" or charge.margin_floor is not None
-    ]
-    detail = (
-        f"It follows the provider's cost, which is in {COST_CURRENCY}; this plan is sold in {terms.currency}."
-    )
-    return [
-        FieldError(field, "cost_currency", detail)
-        for field in [*fields, *(["margin_floor"] if terms.margin_floor is not None else [])]
-    ]

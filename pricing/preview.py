@@ -14,6 +14,7 @@ from core.fields import Fields
 from core.money import ZERO, AmountTooLarge, exact, from_minor, plain
 from core.problems import FieldError, Invalid
 from pricing.burn_tables import Unlisted, burn, facts_of, version_at
+from pricing.cost_currency import fields_that_follow_cost, in_another_currency
 from pricing.engine.charge import Charge, parse_charge
 from pricing.engine.credits import Credits
 from pricing.engine.fields import ChargeError
@@ -67,6 +68,8 @@ def read_preview(data: Any, *, now: datetime) -> PreviewRequest:
         needed = EVENTS_NEEDED[charge.model.name]
         detail = f"{charge.model.name} prices each event by its {needed}: write `events`, each with {needed}."
         fields.refuse("quantity", "events_needed", detail)
+    if charge is not None:
+        fields.errors += in_another_currency(currency, fields_that_follow_cost(charge, "charge."))
     fields.done()
     assert charge is not None
     return PreviewRequest(currency, charge, quantity, events)

@@ -9,6 +9,7 @@ from core.currencies import exponent_of, parse_currency
 from core.fields import Fields
 from core.money import ZERO, AmountTooLarge, exact, from_minor, plain
 from core.problems import FieldError, Invalid
+from pricing.cost_currency import fields_that_follow_cost, in_another_currency
 from pricing.engine.allowance import Allowance, MeasuredCharge, check_allowances, parse_allowance, pool_parts
 from pricing.engine.charge import Charge, parse_charge
 from pricing.engine.fields import ChargeError
@@ -38,6 +39,8 @@ def read_plan_preview(data: Any) -> PlanPreviewRequest:
         item.close()
         charge = _charge(fields, written, f"charges[{index}].charge")
         if charge is not None:
+            following = fields_that_follow_cost(charge, f"charges[{index}].charge.")
+            fields.errors += in_another_currency(currency, following)
             charges.append((charge, quantity))
     try:
         for index, one in enumerate(fields.items("allowances", most=limits.PLAN_ALLOWANCES_MAX)):

@@ -15,7 +15,6 @@ from billing.attribution.measures import (
     sums_of,
 )
 from billing.attribution.span import Span, read_span
-from billing.margins import COST_CURRENCY
 from core import limits, strict_json, texts
 from core.fields import Fields
 from core.problems import Problem
@@ -32,6 +31,7 @@ from metering.event_columns import (
     whole_path,
 )
 from metering.event_paths import PathError
+from pricing.cost_currency import COST_CURRENCY
 
 FILTER_HELP = (
     'Write an object of paths: {"model": ["gpt-5"], "team": {"not_in": ["ops"]}, "task": {"exists": true}}.'

@@ -13,13 +13,13 @@ from billing.attribution.patience import TooBroad, bounded_reading
 from billing.attribution.question import UsageQuestion
 from billing.attribution.sources import answered_by_buckets, rows_of
 from billing.attribution.span import Span
-from billing.margins import COST_CURRENCY
 from core import limits
 from core.http.pagination import PageRequest, foreign_cursor
 from core.money import plain
 from customers.models import Customer
 from metering.event_columns import CUSTOMER, Sql, joined
 from metering.removal import kept_since, kept_since_of_all
+from pricing.cost_currency import COST_CURRENCY
 
 _NUMBER = re.compile(r"-?[0-9]{1,60}(\.[0-9]{1,60})?")
 GROUP, REST, TOGETHER = 0, 1, 2

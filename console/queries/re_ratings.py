@@ -8,13 +8,13 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, Q, QuerySet
 
-from billing.margins import COST_CURRENCY
 from billing.models import ReRating
 from billing.rerating import APPLY_DUE, LOOK_DUE
 from console.queries.overview import Earned
 from core.models import DueWork
 from core.money import ZERO
 from core.periods import Period
+from pricing.cost_currency import COST_CURRENCY
 
 # Where a period stands, in the words of whoever gets the invoice.
 PERIOD_STATES = {

@@ -10,7 +10,6 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from billing.corrections import corrections_of
-from billing.margins import COST_CURRENCY
 from console.access import staff_page
 from console.queries.customers import (
     CustomerRow,
@@ -31,6 +30,7 @@ from core.problems import NotFound
 from customers.api_keys import create_api_key, revoke_api_key
 from customers.models import ApiKey, Customer
 from customers.portal_links import create_portal_link, cut_off_portal_links
+from pricing.cost_currency import COST_CURRENCY
 
 DAYS = 30
 CSV_ROWS_MAX = 100_000

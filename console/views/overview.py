@@ -5,7 +5,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from billing.corrections import corrections_between
-from billing.margins import COST_CURRENCY
 from console.access import staff_page
 from console.forms import day_start
 from console.queries.overview import (
@@ -25,6 +24,7 @@ from core.pages.figures import axis_money, money_text, percent
 from core.pages.hues import Hue
 from core.pages.tables import chips_for
 from core.pages.times import day, short_day
+from pricing.cost_currency import COST_CURRENCY
 
 PRESETS = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"))
 DAYS_DEFAULT = "30"

@@ -194,3 +194,18 @@ class TestSeveralCharges:
         refused = operator_api.post("/v1/price-preview", {**self.BODY, **change})
         assert refused.status_code == 422
         assert [error["field"] for error in refused.json()["errors"]] == [field]
+
+
+def test_a_price_that_follows_the_cost_is_shown_in_the_costs_currency_alone(
+    preview: Callable[..., Any],
+) -> None:
+    floor = PER_UNIT | {"margin_floor": "0.3"}
+    assert preview(floor, quantity="3").status_code == 200
+    for charge, field in (
+        (floor, "charge.margin_floor"),
+        ({"model": "cost_plus", "markup": "0.2"}, "charge.model"),
+    ):
+        events = [{"id": "e", "cost": "1"}]
+        answer = preview(charge, currency="EUR", events=events)
+        assert answer.status_code == 422, answer.json()
+        assert (field, "cost_currency") in {(one["field"], one["code"]) for one in answer.json()["errors"]}

@@ -204,3 +204,26 @@ def test_an_end_can_be_moved_to_a_later_day(diary: Callable[[str], Diary]) -> No
 
     assert [one["total_minor"] for one in book.invoices()] == [0, 100]
     book.books_are_clean()
+
+
+def test_a_floor_in_another_currency_than_the_costs_is_refused_by_name(diary: Callable[[str], Diary]) -> None:
+    book = diary("2027-01-01")
+    book.customer(currency="EUR")
+    book.meter("output", value="usage.output")
+    book.plan("basic", [TOKENS], currency="EUR")
+    floor = {"margin_floor": {"rate": "0.30", "on_breach": "bill"}}
+    asked = {"customer": "acme", "plan": "basic", "overrides": floor}
+    refused = [book.api.post("/v1/subscriptions", asked)]
+    book.subscribe("basic")
+    for at in ("now", "period_end"):
+        refused.append(
+            book.api.post("/v1/subscriptions/acme/overrides", {"overrides": {"cap": "5", **floor}, "at": at})
+        )
+    for answer in refused:
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert (error["field"], error["code"]) == ("overrides.margin_floor", "cost_currency")
+        assert "USD" in error["detail"] and "EUR" in error["detail"]
+    subscription = book.get("/v1/subscriptions/acme")
+    assert (subscription["overrides"], subscription["next_overrides"]) == ({}, None)
+    assert own(book, {"cap": "5", "margin_floor": None})["overrides"] == {"cap": "5"}
