@@ -20,6 +20,7 @@ from pricing.burn_tables import Burn, BurnHistory, Unlisted, burn, facts_of
 from pricing.models import BurnTable, BurnTableVersion
 
 BURN = "credits.burn"
+DRAW_DUE = "credits.draw"
 
 
 class CreditBurner:
@@ -36,6 +37,9 @@ class CreditBurner:
         self.draws: list[Draw] = []
         self.unlisted: list[tuple[str, str]] = []
         self.touched: dict[UUID, CreditGrant] = {}
+        self.comes_late = False
+        shared = [grant.share_ends_at for grant in self.grants if grant.share_ends_at is not None]
+        self._plan_changed_at = max(shared, default=None)
         self._histories: dict[str, BurnHistory] = {}
 
     def version_of(self, table: str | None, at: datetime) -> BurnTableVersion | None:
@@ -79,6 +83,8 @@ class CreditBurner:
         def matches(applies_to: dict[str, list[str]]) -> bool:
             return all(text_reader(path)(event) in values for path, values in applies_to.items())
 
+        if self._plan_changed_at is not None and event.occurred_at < self._plan_changed_at:
+            self.comes_late = True  # what the change took back is owed to it: see billing.late_draws
         credits = covered = ZERO
         for burnt in burns:
             credits += burnt.credits

@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from billing.ledger import CREDIT
+from billing.lent_credits import LOSSES
 from billing.models import CreditGrant, LedgerEntry, LedgerTransaction
 from core.money import ZERO, exact, shown
 
@@ -102,6 +103,8 @@ def _text(transaction: LedgerTransaction, entries: list[CreditEntry], names: dic
     granted = [names[entry.grant_id] for entry in entries if entry.grant_id and entry.amount > 0]
     others = [names[entry.grant_id] for entry in entries if entry.grant_id and entry.amount < 0]
     words = WORDS.get(transaction.kind, "{credits} credits moved")
+    if transaction.kind in LOSSES and granted:
+        words = "{credits} credits of {names} given back: usage was burnt again"
     text = words.format(credits=_grouped(moved), names=", ".join(granted or others))
     beyond = sum((entry.amount for entry in entries if not entry.grant_id and entry.amount < 0), ZERO)
     if transaction.kind == BURN and beyond:

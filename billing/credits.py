@@ -188,8 +188,9 @@ def move_rollover(
 
 
 def open_grants(customer_id: int) -> list[CreditGrant]:
-    """Grants with anything left, in burn order, whatever their dates."""
-    grants = CreditGrant.objects.filter(customer_id=customer_id, remaining__gt=0, voided_at=None)
+    """Grants with anything left, in burn order, whatever their dates; and those that gave back what they had left."""
+    may_burn = Q(remaining__gt=0) | Q(share_ends_at__isnull=False, expired_at=None)
+    grants = CreditGrant.objects.filter(may_burn, customer_id=customer_id, voided_at=None)
     return sorted(grants, key=burn_order)
 
 

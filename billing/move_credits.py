@@ -13,7 +13,15 @@ from django.db.models import Sum
 from billing.credits import grant_credits, void_grant
 from billing.fees import share_of
 from billing.ledger import CREDIT, Entry, grant_account, post
-from billing.models import CreditGrant, LedgerEntry, LedgerTransaction, Subscription, SubscriptionSegment
+from billing.lent_credits import SHARED
+from billing.models import (
+    CreditGrant,
+    LedgerEntry,
+    LedgerTransaction,
+    RatingPosition,
+    Subscription,
+    SubscriptionSegment,
+)
 from billing.overage import cover_overage
 from billing.plan_credits import given_credits, is_as_granted, new_plan_grant, period_prefix
 from billing.subscriptions import segments_between
@@ -23,7 +31,6 @@ from core.periods import Period, Share
 from pricing.plan_terms import PlanTerms
 
 CREDITS_MOVE = "subscription.credits"
-SHARED = "credits.share"
 
 
 class Run(NamedTuple):
@@ -138,7 +145,9 @@ def _keep_share(subscription: Subscription, grant: CreditGrant, run: Run, now: d
     if granted_for.used == 0:
         return
     share = Share(ran.used, granted_for.used)  # both are counted against the whole period
-    excess = CONTEXT.subtract(grant.amount, to_stored(prorate(grant.amount, share)))
+    _note_share(grant, share, run.period.end)
+    assert grant.share is not None
+    excess = CONTEXT.subtract(grant.amount, grant.share)
     taken = min(grant.remaining, CONTEXT.subtract(excess, _taken_before(grant)))
     if taken <= 0:
         return
@@ -146,11 +155,25 @@ def _keep_share(subscription: Subscription, grant: CreditGrant, run: Run, now: d
     reference = f"{grant.id.hex}:{run.period.end.isoformat()}:{grant.remaining.normalize()}"
     post(grant.customer_id, SHARED, reference, entries, occurred_at=run.period.end, now=now)
     grant.remaining = CONTEXT.subtract(grant.remaining, taken)
-    grant.rollover = to_stored(prorate(grant.rollover, share))
-    grant.save(update_fields=["remaining", "rollover"])
+    grant.save(update_fields=["remaining"])
+
+
+def _note_share(grant: CreditGrant, share: Share, ends_at: datetime) -> None:
+    """Note on the grant what its plan's days keep of it, and since when; what carries over is shared with it."""
+    if grant.share_ends_at == ends_at:
+        return
+    kept = to_stored(prorate(grant.amount, share))
+    if grant.share is None:
+        grant.rollover = to_stored(prorate(grant.rollover, share))
+    elif grant.share:
+        grant.rollover = to_stored(CONTEXT.divide(CONTEXT.multiply(grant.rollover, kept), grant.share))
+    grant.share, grant.share_ends_at = kept, ends_at
+    grant.share_seq = RatingPosition.objects.get(customer_id=grant.customer_id).rated_seq
+    grant.save(update_fields=["rollover", "share", "share_ends_at", "share_seq"])
 
 
 def _taken_before(grant: CreditGrant) -> Decimal:
+    """What changes of plan have taken back of the grant, less what was given back to it since."""
     own = LedgerTransaction.objects.filter(customer_id=grant.customer_id, kind=SHARED)
     entries = LedgerEntry.objects.filter(
         customer_id=grant.customer_id, transaction_id__in=own.values("id"), account=grant_account(grant.id)

@@ -20,7 +20,7 @@ from billing.ledger import lock_customer
 from billing.models import Invoice, SegmentCorrection, Subscription, SubscriptionSegment
 from billing.periods import ClosedPeriods
 from billing.plan_credits import correct_plan_credits
-from billing.redraws import Standing, Tables, burns_of, compare_burns, redraw, standing_draws
+from billing.redraws import Standing, Tables, burns_of, compare_burns, redraw, redrawn_from, standing_draws
 from billing.replays import CountedOnce, Replay, Since, forget_usage
 from billing.retention import refuse_before_kept
 from billing.statement import period_statement
@@ -79,6 +79,7 @@ class _PlanCorrection:
         since = self._since(corrected, start)
         first = self._first_to_redraw(min(since.values()), after, all_of_them=any(credits_moved))
         if first is not None:
+            first = redrawn_from(self._customer.id, first, since.values())
             later = standing_draws(self._customer.id, from_seq=first)
             since = self._since(self._subscriptions, min([start, *(draw.occurred_at for draw in later)]))
         refuse_before_kept(self._customer.id, min(since.values()), "version")

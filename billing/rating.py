@@ -13,7 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
-from billing.burning import CreditBurner
+from billing.burning import DRAW_DUE, CreditBurner
 from billing.drafts import CORRECTION_DUE
 from billing.late_periods import Cause, LatePeriods, LatePlace, line_of
 from billing.ledger import lock_customer
@@ -34,6 +34,9 @@ from metering.usage import CALLS, BucketKey, Sums, add_to_buckets, count_new_val
 from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution, total
 
 BATCH_EVENTS = 5_000
+LATE_DRAWS_WAIT = timedelta(
+    minutes=5
+)  # late usage seldom comes alone, and drawing anew costs what was drawn since
 # Where several calls count as one, none of them has a price of its own.
 ONE_OF_MANY = ("unique", "max", "latest")
 
@@ -326,5 +329,8 @@ class RatingBatch:
                 self.gain(keys[pair], Sums(quantity=1 + ZERO))
         add_to_buckets(self.customer.id, self.gains, aggregations=self.aggregations)
         self.burner.write(self.now)
+        if self.burner.comes_late:
+            ensure(self.customer.id, DRAW_DUE, "", self.now + LATE_DRAWS_WAIT)
+            self.burner.comes_late = False
         self.late.write(self.customer.id)
         self.gains, self.unique = {}, defaultdict(list)

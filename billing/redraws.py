@@ -2,7 +2,7 @@
 
 Draws and the ledger are append-only, so what was drawn stands, beside it a row that takes it back, and a new one. A
 corrected event changes what is left for those rated after it: from the first one on, every draw is made anew, as if the
-corrected table had been known. What a grant lost when it ended is lent back to it meanwhile, and the rest ends again.
+corrected table had been known. What a grant had lost is lent back to it meanwhile: see ``billing.lent_credits``.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ from billing.burning import CreditBurner, burn_facts
 from billing.credits import burn_order
 from billing.differences import Burns
 from billing.draws import Draw
-from billing.ledger import CREDIT, Entry, grant_account, post
+from billing.lent_credits import Loans
 from billing.models import CreditGrant
 from billing.terms import Stretch
 from core.money import CONTEXT, ZERO, to_stored
@@ -30,7 +30,6 @@ from pricing.burn_tables import Unlisted, burn
 from pricing.models import BurnTableVersion
 
 REDRAW = "credits.redraw"
-ENDINGS = {"credits.expire": "expired", "credits.void": "voided"}
 
 # One burn: the event's seq, for which subscription, the table's version, its row and the kind of token.
 BurnKey = tuple[int, UUID | None, int, str, str]
@@ -131,6 +130,21 @@ class Tables:
         return self._keys[version_id]
 
 
+def redrawn_from(customer_id: int, first: int, moments: Iterable[datetime]) -> int:
+    """The ``seq`` from which on draws are made anew where those from ``first`` on are, which happened at these moments.
+
+    What comes to a plan that has given way to another since takes from what the change took back; so all that was drawn
+    since the change is drawn anew as well.
+    """
+    earliest = min(moments, default=None)
+    if earliest is None:
+        return first
+    shares = CreditGrant.objects.filter(
+        customer_id=customer_id, share_ends_at__gt=earliest, share_seq__lt=first
+    )
+    return min([first, *(seq + 1 for seq in shares.values_list("share_seq", flat=True) if seq is not None)])
+
+
 def tables_of(stretch: Stretch, event: StoredEvent) -> list[str]:
     """The burn tables that the event burns by under the stretch: those of its charges, else the plan's own."""
     charges = [metered for metered in stretch.charges if metered.charge.measures_credits]
@@ -181,11 +195,11 @@ def compare_burns(events: Iterable[StoredEvent], draws: Iterable[Standing], tabl
 class Redraw(CreditBurner):
     """Takes back the draws from one event on, and draws anew. The caller holds the customer's lock."""
 
-    def __init__(self, customer_id: int, *, cause: str) -> None:
+    def __init__(self, customer_id: int, first: int, *, cause: str) -> None:
         super().__init__(customer_id, kind=REDRAW, cause=f"{cause}:")
         self.grants = sorted(CreditGrant.objects.filter(customer_id=customer_id), key=burn_order)
         self._by_id = {grant.id: grant for grant in self.grants}
-        self._ended = _lend_back(self.grants)
+        self.loans = Loans(self.grants, first)
 
     def take_back(self, draw: Standing) -> None:
         """Undo one draw: its credits are the grant's again."""
@@ -211,45 +225,9 @@ class Redraw(CreditBurner):
         )
 
     def write(self, now: datetime) -> None:
-        """Write the draws and their ledger transaction; what is left of grants that have ended, ends with them."""
-        for grant, kind, ended in self._ended:
-            left, grant.remaining = grant.remaining, ZERO
-            if left != ended:
-                entries = [
-                    Entry(grant_account(grant.id), CREDIT, ended - left),
-                    Entry(ENDINGS[kind], CREDIT, left - ended),
-                ]
-                reference = f"{self.cause}{grant.id.hex}"
-                post(self.customer_id, kind, reference, entries, occurred_at=now, now=now)
-                grant.save(update_fields=["remaining"])
-        self._ended = []
+        """Write the draws and their ledger transaction, and what grants lose by now that have ended or were shared."""
+        self.loans.settle(cause=self.cause, now=now)
         super().write(now)
-
-
-def _lend_back(grants: list[CreditGrant]) -> list[tuple[CreditGrant, str, Decimal]]:
-    """Give grants that have ended what was booked out of them then; with each, the kind of its end and how much that was."""
-    ended: list[tuple[CreditGrant, str, Decimal]] = []
-    lost = _booked_out(grants[0].customer_id) if grants else {}
-    for grant in grants:
-        kind = "credits.void" if grant.voided_at else "credits.expire" if grant.expired_at else None
-        if kind is not None:
-            amount = lost.get((grant_account(grant.id), kind), ZERO)
-            grant.remaining = CONTEXT.add(grant.remaining, amount)
-            ended.append((grant, kind, amount))
-    return ended
-
-
-def _booked_out(customer_id: int) -> dict[tuple[str, str], Decimal]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT e.account, t.kind, -sum(e.amount) FROM billing_ledgertransaction t
-            JOIN billing_ledgerentry e ON e.customer_id = t.customer_id AND e.transaction_id = t.id
-            WHERE t.customer_id = %s AND t.kind = ANY(%s) AND e.account LIKE 'grant:%%' GROUP BY 1, 2
-            """,
-            [customer_id, list(ENDINGS)],
-        )
-        return {(account, kind): amount for account, kind, amount in cursor.fetchall()}
 
 
 def redraw(
@@ -266,25 +244,32 @@ def redraw(
 
     An event that a table does not name burns nothing; nor do those ``without`` which it is to be as if they had not been.
     """
-    burner = Redraw(customer_id, cause=cause)
+    burner = Redraw(customer_id, first, cause=cause)
     taken = standing_draws(customer_id, from_seq=first)
     for draw in taken:
         burner.take_back(draw)
-    for event, burns in _burns_in_order(
-        customer_id, first, corrected, [draw for draw in taken if draw.seq not in without], tables
-    ):
+    told = [draw for draw in taken if draw.seq not in without]
+    for event, burns in _burns_in_order(customer_id, first, corrected, told, tables, burner.loans):
+        burner.loans.pass_shares(event.seq, event.occurred_at)
         for subscription_id, version_id, ones in burns or ():
             burner.take(event, subscription_id, version_id, [one for one in ones if one.credits], Sums())
     burner.write(now)
 
 
 def _burns_in_order(
-    customer_id: int, first: int, corrected: dict[int, StoredEvent], taken: list[Standing], tables: Tables
+    customer_id: int,
+    first: int,
+    corrected: dict[int, StoredEvent],
+    taken: list[Standing],
+    tables: Tables,
+    loans: Loans,
 ) -> Iterator[tuple[StoredEvent, list[Burning] | None]]:
     told: dict[int, list[Standing]] = defaultdict(list)
     for draw in taken:
         told[draw.seq].append(draw)
-    for seq in sorted(told.keys() | {seq for seq in corrected if seq >= first}):
+    moments = {draw.seq: draw.occurred_at for draw in taken}
+    moments |= {seq: event.occurred_at for seq, event in corrected.items() if seq >= first}
+    for seq in sorted(moments, key=lambda seq: loans.place(seq, moments[seq])):
         event = corrected.get(seq)
         if event is not None:
             yield event, tables.burns(event)

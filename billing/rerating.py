@@ -23,7 +23,7 @@ from billing.margins import refresh_days
 from billing.models import Invoice, ReRating, ReRatingStep
 from billing.plan_corrections import correct_plan, wrong_segments
 from billing.rating import RatingBatch, rate_pending
-from billing.redraws import Standing, Tables, burns_of, compare_burns, redraw, standing_draws
+from billing.redraws import Standing, Tables, burns_of, compare_burns, redraw, redrawn_from, standing_draws
 from billing.repricing import cost_now
 from billing.retention import refuse_before_kept
 from core.due_work import schedule
@@ -208,10 +208,12 @@ class _Correction:
         verdict = compare_burns(self._events, was, self._tables)
         becomes = was
         if verdict.first is not None:
-            was = self._draws(verdict.first)
-            corrected = {event.seq: event for event in self._events if event.seq >= verdict.first}
-            redraw(customer_id, verdict.first, corrected, self._tables, cause=cause, now=self._now)
-            becomes = self._draws(verdict.first)
+            moments = [event.occurred_at for event in self._events if event.seq >= verdict.first]
+            first = redrawn_from(customer_id, verdict.first, moments)
+            was = self._draws(first)
+            corrected = {event.seq: event for event in self._events if event.seq >= first}
+            redraw(customer_id, first, corrected, self._tables, cause=cause, now=self._now)
+            becomes = self._draws(first)
         differences = Differences(
             Side(self._customer, burns_of(customer_id, was), self._now),
             Side(self._customer, burns_of(customer_id, becomes), self._now),

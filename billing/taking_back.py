@@ -9,7 +9,7 @@ from billing.ledger import lock_customer
 from billing.margins import refresh_days
 from billing.models import Invoice
 from billing.rebuilding import Rebuild
-from billing.redraws import Standing, Tables, burns_of, redraw, standing_draws
+from billing.redraws import Standing, Tables, burns_of, redraw, redrawn_from, standing_draws
 from billing.retention import refuse_before_kept
 from billing.swaps import adds_up, swap
 from billing.terms import stretches_of
@@ -51,6 +51,7 @@ def take_back(
     first = min([*replacing, *([] if drawn is None else [drawn])], default=None)
     stood: list[Standing] = []
     if first is not None:
+        first = redrawn_from(customer_id, first, moments)
         stood = standing_draws(customer_id, from_seq=first)
         tables = Tables(customer_id, stretches_of(customer_id))
         without = frozenset(one.seq for one in events)

@@ -8,9 +8,11 @@ import structlog
 from celery import shared_task
 from django.db import transaction
 
+from billing.burning import DRAW_DUE
 from billing.credits import EXPIRY_DUE, expire_grant
 from billing.drafts import CORRECTION_DUE, FINALIZE_DUE, draft_correction, draft_start_invoice
 from billing.invoices import finalize_invoice
+from billing.late_draws import draw_in_order
 from billing.ledger import lock_customer
 from billing.margins import DAYS_DUE, refresh_days
 from billing.models import Subscription
@@ -156,6 +158,7 @@ HANDLERS: dict[str, Handler] = {
     STARTS: subscription_started,
     PERIOD_ENDS: period_ended,
     CREDITS_MOVE: credits_move,
+    DRAW_DUE: draw_in_order,
     DAYS_DUE: days_are_due,
     FINALIZE_DUE: draft_is_due,
     CORRECTION_DUE: correction_is_due,

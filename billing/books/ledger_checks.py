@@ -71,20 +71,26 @@ def no_overage_beside_credits() -> Iterator[Breach]:
     """No draw without a grant where, at that moment of the order, a grant that applies had a balance.
 
     Looked up for grants without conditions, among the draws that stand: what such a grant had left after the draw was
-    available to it.
+    available to it. Draws that come after a change of plan (``billing.lent_credits``) are held against those that do too.
     """
     found = rows(
         """
-        WITH standing AS (
+        WITH shares AS MATERIALIZED (
+            SELECT customer_id, share_ends_at, share_seq FROM billing_creditgrant WHERE share_ends_at IS NOT NULL),
+        drawn AS (
             SELECT customer_id, event_id, grant_id, seq, sum(credits) AS credits, min(occurred_at) AS occurred_at,
                 (array_agg(n ORDER BY recorded_at DESC, n DESC) FILTER (WHERE credits > 0))[1] AS n,
                 max(recorded_at) AS recorded_at
             FROM billing_creditdraw GROUP BY customer_id, event_id, source, grant_id, seq HAVING sum(credits) > 0),
+        standing AS (
+            SELECT d.*, (SELECT count(*) FROM shares s WHERE s.customer_id = d.customer_id
+                AND s.share_ends_at <= d.occurred_at AND s.share_seq < d.seq) AS changes
+            FROM drawn d),
         latest AS (
-            SELECT DISTINCT ON (customer_id, grant_id) customer_id, grant_id, seq, n FROM standing
-            WHERE grant_id IS NOT NULL ORDER BY customer_id, grant_id, seq DESC, n DESC)
-        SELECT d.customer_id, d.event_id, g.key FROM standing d
-        JOIN latest l ON l.customer_id = d.customer_id AND (l.seq, l.n) > (d.seq, d.n)
+            SELECT DISTINCT ON (customer_id, grant_id, changes) customer_id, grant_id, changes, seq, n FROM standing
+            WHERE grant_id IS NOT NULL ORDER BY customer_id, grant_id, changes, seq DESC, n DESC)
+        SELECT DISTINCT d.customer_id, d.event_id, g.key FROM standing d
+        JOIN latest l ON l.customer_id = d.customer_id AND (l.seq, l.n) > (d.seq, d.n) AND l.changes >= d.changes
         JOIN billing_creditgrant g ON g.customer_id = d.customer_id AND g.id = l.grant_id
             AND g.applies_to = '{}'::jsonb AND g.voided_at IS NULL AND g.created_at < d.recorded_at
             AND g.starts_at <= d.occurred_at AND (g.expires_at IS NULL OR g.expires_at > d.occurred_at)

@@ -33,6 +33,17 @@ class CreditGrant(models.Model):
     rollover = models.DecimalField(
         **QUANTITY, default=0, help_text="most that moves to the next period's grant"
     )
+    share = models.DecimalField(
+        **QUANTITY,
+        null=True,
+        help_text="of the amount, for the days of its plan, which gave way to another within the period",
+    )
+    share_ends_at = models.DateTimeField(
+        null=True, help_text="when it did: what was left beyond the share then was taken back"
+    )
+    share_seq = models.BigIntegerField(
+        null=True, help_text="the last event rated when that was known: draws up to it stand before it"
+    )
     reason = models.CharField(max_length=300, blank=True, default="")
     created_at = models.DateTimeField()
 
