@@ -112,7 +112,7 @@ def copy_floor(key: str = "") -> float:
     from django.db import connection, transaction
 
     from core.clock import now
-    from metering.content_hash import content_hash
+    from metering.content_hash import write_event
     from metering.event_rows import COPY, copy_data, prepare_line
     from metering.formats.native import read_event
 
@@ -121,9 +121,7 @@ def copy_floor(key: str = "") -> float:
     chunks, number = [], first_number()
     for start in range(number, number + COPY_BATCHES * COPY_BATCH, COPY_BATCH):
         events = [read_event(event(start + n, key), now=at) for n in range(COPY_BATCH)]
-        lines = [
-            prepare_line(customer_id, one, content_hash(one), recorded_at=at.isoformat()) for one in events
-        ]
+        lines = [prepare_line(customer_id, write_event(one), recorded_at=at.isoformat()) for one in events]
         chunks.append(copy_data(lines, first_seq=start))
     stored, started_at = 0, time.perf_counter()
     for chunk in chunks:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from threading import Lock
 
 from django.db import DatabaseError, transaction
@@ -92,7 +93,14 @@ def revoke_api_key(key: ApiKey, *, now: datetime) -> None:
 
 
 def _digest(plaintext: str) -> bytes:
-    return salted_hmac("burnline.api_key", plaintext, algorithm="sha256").digest()
+    keyed = _keyed_hash().copy()  # deriving the key anew for every request would cost more than the hash
+    keyed.update(plaintext.encode())
+    return keyed.digest()
+
+
+@cache
+def _keyed_hash() -> hmac.HMAC:
+    return salted_hmac("burnline.api_key", "", algorithm="sha256")
 
 
 def _remember(digest: bytes, seen: Seen) -> None:

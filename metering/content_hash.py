@@ -3,15 +3,28 @@
 from datetime import UTC
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Raw
 
 from metering.new_event import NewEvent, plain_count
 
 HASH_BYTES = 16
 TEXT_ALONE = frozenset({str})
+NOTHING: dict[str, Any] = {}
 _encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class WrittenEvent(NamedTuple):
+    """An event with its hash, and those of its parts as text that the hash and the row share: written once for both."""
+
+    event: NewEvent
+    digest: bytes
+    occurred_at: str
+    usage: str
+    quantity: str
+    properties: str
 
 
 def content_hash(event: NewEvent) -> bytes:
@@ -21,26 +34,41 @@ def content_hash(event: NewEvent) -> bytes:
     matter. Where the provider's own usage was sent, it counts and not our reading of it, so that a better
     reading later is no conflict.
     """
-    return blake2b(
-        _encode(
-            (
-                event.type,
-                event.occurred_at.astimezone(UTC) if event.time_given else None,
-                event.provider,
-                event.model,
-                event.context,
-                event.usage_text if event.raw is None else _canonical(event.raw),
-                plain_count(event.quantity),
-                event.status,
-                event.latency_ms,
-                event.hold,
-                event.run_id,
-                _canonical(event.run or {}),
-                _canonical(event.properties),
-            )
-        ),
-        digest_size=HASH_BYTES,
-    ).digest()
+    return write_event(event).digest
+
+
+def write_event(event: NewEvent) -> WrittenEvent:
+    """The event with its ``content_hash``."""
+    occurred_at = _encode(event.occurred_at.astimezone(UTC))
+    usage = _encode(event.usage_text)
+    quantity = plain_count(event.quantity)
+    properties = _encode(event.properties)
+    meant = _canonical(event.properties)
+    content = _encode(
+        (
+            event.type,
+            Raw(occurred_at) if event.time_given else None,
+            event.provider,
+            event.model,
+            event.context,
+            Raw(usage) if event.raw is None else _canonical(event.raw),
+            quantity,
+            event.status,
+            event.latency_ms,
+            event.hold,
+            event.run_id,
+            _canonical_items(event.run) if event.run else NOTHING,
+            Raw(properties) if meant is event.properties else meant,
+        )
+    )
+    return WrittenEvent(
+        event,
+        blake2b(content, digest_size=HASH_BYTES).digest(),
+        occurred_at.decode()[1:-1],
+        usage.decode(),
+        quantity,
+        properties.decode(),
+    )
 
 
 def _canonical(value: Any) -> Any:

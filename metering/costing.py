@@ -4,8 +4,9 @@ This room may not import that one: the function is handed over when the program 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from decimal import Decimal
+
+import msgspec
 
 from metering.new_event import NewEvent
 
@@ -13,8 +14,7 @@ from metering.new_event import NewEvent
 CACHE_HIT = "cache_hit"
 
 
-@dataclass(frozen=True, slots=True)
-class EventCost:
+class EventCost(msgspec.Struct, frozen=True):
     """The provider cost of one event in USD, as far as it could be priced.
 
     ``rows`` names the price row behind each bucket, ``unpriced`` the buckets that have no price yet, ``book``
@@ -22,7 +22,7 @@ class EventCost:
     """
 
     amount: Decimal = Decimal(0)
-    rows: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, int] = {}
     unpriced: tuple[str, ...] = ()
     book: int = 0
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from metering.content_hash import WrittenEvent
 from metering.costing import cost_of_event
-from metering.new_event import NewEvent, plain_count
 
 COLUMNS = (
     "seq",
@@ -74,30 +74,31 @@ FROM moved, jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS row (value,
 """
 
 
-def prepare_line(customer_id: int, event: NewEvent, digest: bytes, *, recorded_at: str) -> str:
+def prepare_line(customer_id: int, written: WrittenEvent, *, recorded_at: str) -> str:
     """The event's line without its ``seq``, priced as the price book stands."""
+    event = written.event
     cost = cost_of_event(event)
     fields = (
         str(customer_id),
         event.id,
         event.source,
         event.type,
-        event.occurred_at.isoformat(),
+        written.occurred_at,
         recorded_at,
         event.provider,
         event.model,
         event.context,
-        _json_text(event.usage_text),
-        plain_count(event.quantity),
+        written.usage,
+        written.quantity,
         event.status,
         _NULL if event.latency_ms is None else str(event.latency_ms),
         event.hold,
         event.run_id,
         _NULL if event.run is None else _json_text(event.run),
-        _json_text(event.properties),
+        written.properties,
         _NULL if event.raw is None else _json_text(event.raw | {"flags": event.flags}),
         event.mapping_version,
-        "\\x" + digest.hex(),
+        "\\x" + written.digest.hex(),
         event.door,
         format(cost.amount, "f"),
         _json_text(cost.rows),

@@ -22,7 +22,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from core.failpoints import failpoint
 from customers.models import Customer
 from metering.comparison import Comparison
-from metering.content_hash import content_hash
+from metering.content_hash import content_hash, write_event
 from metering.costing import hand_over_costing
 from metering.customer_lookup import (
     DOORS_NAMING_SUBSCRIPTIONS,
@@ -80,14 +80,14 @@ def store_events(events: Sequence[NewEvent], *, now: datetime) -> list[Outcome]:
     When this returns, everything accepted is committed. When it raises, some customers' events may be
     committed: sending all again is safe. Raises ``OperationalError`` when the database is away or stays busy.
     """
-    outcomes = [Outcome.ACCEPTED] * len(events)
     groups: dict[tuple[str, bool], list[int]] = {}
     for position, event in enumerate(events):
         names_subscription = event.door in DOORS_NAMING_SUBSCRIPTIONS
         groups.setdefault((event.customer, names_subscription), []).append(position)
     customers = _customers_of(groups.keys())
+    outcomes = [Outcome.ACCEPTED] * len(events)
     for group, positions in sorted(groups.items()):
-        mine = [events[position] for position in positions]
+        mine = events if len(groups) == 1 else [events[position] for position in positions]
         try:
             results = _store_group(group[0], customers.get(group), mine, now=now)
         except CustomerGone:
@@ -114,12 +114,12 @@ def store_for_customer(
 
     ``promised`` events were accepted before their customer was known: they are stored however old they are by now.
     """
-    digests = [content_hash(event) for event in events]
     recorded_at = now.isoformat()
-    lines = [
-        prepare_line(customer_id, event, digest, recorded_at=recorded_at)
-        for event, digest in zip(events, digests, strict=True)
-    ]
+    digests, lines = [], []
+    for event in events:
+        written = write_event(event)
+        digests.append(written.digest)
+        lines.append(prepare_line(customer_id, written, recorded_at=recorded_at))
     tries_left = TRIES_MAX
     while True:
         tries_left -= 1
@@ -215,7 +215,9 @@ class _Batch:
         """What the batch's events tell of calls, by the provider's id."""
         pairs = zip(self.events, self.digests, strict=True)
         return [
-            (event.response_id, report_of(event, digest)) for event, digest in pairs if names_a_call(event)
+            (event.response_id, report_of(event, digest))
+            for event, digest in pairs
+            if event.response_id and names_a_call(event)
         ]
 
     def reaches_before(self, kept_since: datetime | None) -> bool:

@@ -24,14 +24,18 @@ log = structlog.get_logger(__name__)
 
 
 class _Waiting:
-    """One request's event, and what became of it once ``done`` is set."""
+    """One request's event, and what became of it once ``done`` is released.
+
+    A bare lock, which is the lightest thing a thread can wait for: there is one for every event.
+    """
 
     __slots__ = ("done", "error", "event", "now", "outcome")
 
     def __init__(self, event: NewEvent, now: datetime) -> None:
         self.event = event
         self.now = now
-        self.done = threading.Event()
+        self.done = threading.Lock()
+        self.done.acquire()
         self.outcome: Outcome | None = None
         self.error: Exception | None = None
 
@@ -61,7 +65,7 @@ class GroupCommit:
             self._count += 1
             self._keep_writing()
             self._changed.notify()
-        if not waiting.done.wait(limits.WAITING_EVENTS_SECONDS_MAX):
+        if not waiting.done.acquire(timeout=limits.WAITING_EVENTS_SECONDS_MAX):
             raise Unavailable("Storing the event took too long; send it again, it will not be counted twice.")
         if waiting.error is not None:
             raise waiting.error
@@ -126,11 +130,11 @@ class GroupCommit:
                 log.exception("event_not_stored")
             for waiting in group:
                 waiting.error = error
-                waiting.done.set()
+                waiting.done.release()
             return
         for waiting, outcome in zip(group, outcomes, strict=True):
             waiting.outcome = outcome
-            waiting.done.set()
+            waiting.done.release()
 
 
 _group_commit = GroupCommit()

@@ -74,6 +74,9 @@ def take_in(reading: Reading, delivery: Delivery) -> Intake:
 
 def _intake_of(reading: Reading, outcomes: list[Outcome]) -> Intake:
     intake = Intake(refusals=list(reading.refusals))
+    if outcomes.count(Outcome.ACCEPTED) == len(outcomes):
+        intake.accepted = len(outcomes)
+        return intake
     for position, event, outcome in zip(reading.positions, reading.events, outcomes, strict=True):
         if outcome is Outcome.CONFLICT:
             place = "id" if reading.lone else f"events[{position}].id"

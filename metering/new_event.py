@@ -45,7 +45,10 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def usage_text(self) -> dict[str, str]:
         """The buckets as they are stored: plain decimal text."""
-        return {name: plain_count(count) for name, count in self.usage.items()}
+        written = {name: str(count) for name, count in self.usage.items()}
+        if "".join(written.values()).isdigit():
+            return written
+        return {name: plain(count) for name, count in self.usage.items()}
 
 
 def plain_count(number: Decimal) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from django.db import connection
 from msgspec.json import decode
 
-from metering.content_hash import content_hash
+from metering.content_hash import write_event
 from metering.event_rows import prepare_line
 from metering.events import write_lines
 from metering.models import RicherReport
@@ -84,15 +84,12 @@ def replace_events(customer_id: int, places: Sequence[Place], *, now: datetime) 
     The events that count now, by their ``seq``, which is that of the events before them.
     """
     _withdraw(customer_id, places, now)
-    events = [place.richer for place in places]
-    digests = [content_hash(event) for event in events]
-    for place, digest in zip(places, digests, strict=True):
-        line = prepare_line(customer_id, place.richer, digest, recorded_at=now.isoformat())
+    reports = []
+    for place in places:
+        written = write_event(place.richer)
+        line = prepare_line(customer_id, written, recorded_at=now.isoformat())
         write_lines([line], first_seq=place.poorer.seq)
-    reports = [
-        (place.response_id, report_of(place.richer, digest))
-        for place, digest in zip(places, digests, strict=True)
-    ]
+        reports.append((place.response_id, report_of(place.richer, written.digest)))
     take_over(customer_id, reports)
     give_up(customer_id, places)
     stored = {

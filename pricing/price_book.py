@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+import msgspec
 from django.db.models import Max
 
 from pricing.model_names import RESOLD, Alias, ModelNames, Timeline, canonical_provider
@@ -25,8 +26,7 @@ FRESH_SECONDS = 1
 CARDS_KEPT_MAX = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(msgspec.Struct, frozen=True):
     """What a call cost us, in US dollars, as far as it could be priced.
 
     ``unpriced`` names the buckets without a price; when there are any, ``amount`` is only a part of the cost.

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from decimal import Decimal
-from typing import NamedTuple
+
+import msgspec
 
 from core.money import CONTEXT, STORED_STEP, ZERO
 from pricing.price_units import CALL, REQUESTS, is_token, priced_as, prompt_tokens
@@ -42,6 +43,11 @@ class Rate:
     def holds(self, at: datetime) -> bool:
         return self.starts <= at and (self.ends is None or at < self.ends)
 
+    @property
+    def always_holds(self) -> bool:
+        """Whether neither the prompt's length nor the hour matters."""
+        return self.input_over <= 0 and self.window is None
+
     def reached_by(self, prompt: Decimal) -> bool:
         """Whether the prompt is long enough: strictly longer than the step."""
         return self.input_over <= 0 or prompt > self.input_over
@@ -58,7 +64,7 @@ class Rate:
         return start <= moment < end if start < end else moment >= start or moment < end
 
 
-class CostLine(NamedTuple):
+class CostLine(msgspec.Struct, frozen=True):
     """One bucket of a call: how much of it, at what price, by which row. ``priced_as`` is the unit that lent the price."""
 
     bucket: str
@@ -108,6 +114,7 @@ class Slot:
                 self.by_unit.setdefault((rate.context, rate.unit), []).append(rate)
         self.percents = [tuple(self._in_context(rates)) for _, rates in sorted(overheads.items())]
         self.knows_context = any(rate.context == self.context and rate.model for rate in self.rates)
+        self.certain: dict[str, Rate] = {}
         self.per_call = [unit for unit in (CALL, REQUESTS) if self.for_bucket(unit)]
 
     def _in_context(self, rates: list[Rate]) -> list[Rate]:
@@ -132,14 +139,25 @@ class Slot:
                 for rate in self.by_unit.get((context, unit), ())
             ]
             chosen = self.choices[bucket] = tuple(_until_certain(found))
+            if chosen and chosen[0].always_holds:
+                self.certain[bucket] = chosen[0]
         return chosen
+
+    def choose(self, bucket: str, buckets: Mapping[str, Decimal], at: datetime) -> Rate | None:
+        """The rate that prices this bucket of a call; None where none does."""
+        chosen = self.for_bucket(bucket)
+        certain = self.certain.get(bucket)
+        if certain is not None:
+            return certain
+        prompt = prompt_tokens(buckets)
+        return next((rate for rate in chosen if rate.reached_by(prompt) and rate.in_window(at)), None)
 
 
 def _until_certain(rates: Iterable[Rate]) -> Iterable[Rate]:
     """What comes after a rate that always holds can never be reached."""
     for rate in rates:
         yield rate
-        if rate.input_over <= 0 and rate.window is None:
+        if rate.always_holds:
             return
 
 
@@ -178,31 +196,20 @@ class PriceCard:
         lines together; several do not compound.
         """
         slot = self.slot(at)
-        choices = slot.choices
+        certain = slot.certain
         total = ZERO
         lines: list[CostLine] = []
         unpriced: list[str] = []
-        prompt: Decimal | None = None
         for bucket, quantity in buckets.items():
             if not quantity:
                 continue
-            chosen = choices.get(bucket)
-            if chosen is None:
-                chosen = slot.for_bucket(bucket)
-            for rate in chosen:
-                if rate.input_over > 0:
-                    if prompt is None:
-                        prompt = prompt_tokens(buckets)
-                    if not rate.reached_by(prompt):
-                        continue
-                if rate.window is not None and not rate.in_window(at):
-                    continue
-                line = _line(bucket, quantity, rate)
-                lines.append(line)
-                total = _add(total, line.amount)
-                break
-            else:
+            rate = certain.get(bucket) or slot.choose(bucket, buckets, at)
+            if rate is None:
                 unpriced.append(bucket)
+                continue
+            amount = _quantize(_multiply(quantity, rate.price), STORED_STEP)
+            lines.append(CostLine(bucket, quantity, rate.price, rate.row_id, rate.unit, amount))
+            total = _add(total, amount)
         if slot.per_call or slot.percents:
             overheads = self._overheads(slot, buckets, at, total)
             lines += overheads

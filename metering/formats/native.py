@@ -4,9 +4,8 @@ Readers of other shapes turn theirs into ours and come through ``read_event`` to
 equally strict.
 """
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import partial
@@ -14,7 +13,9 @@ from typing import Any
 
 from core import limits, money, strict_json, texts, times
 from core.problems import FieldError, Invalid, Malformed
+from metering.formats import plain_events
 from metering.formats.event_json import decode_events, plain_values
+from metering.formats.plain_events import AGE, COMMON_TIME, CONTEXTS, FUTURE, ONE, SOURCE_DEFAULT
 from metering.formats.reported_usage import ReportedUsage, read_response, read_usage
 from metering.formats.response_ids import own_id
 from metering.new_event import NewEvent
@@ -43,23 +44,9 @@ FIELDS = frozenset(
     ]
 )
 RUN_FIELDS = frozenset({"id", "step", "attempt", "parent"})
-CONTEXTS = {
-    "standard": "standard",
-    "default": "standard",
-    "batch": "batch",
-    "flex": "flex",
-    "priority": "priority",
-}
 DOOR = "native"
-SOURCE_DEFAULT = "api"
-FUTURE = timedelta(seconds=limits.EVENT_FUTURE_SECONDS_MAX)
-AGE = timedelta(days=limits.EVENT_AGE_DAYS_MAX)
-ONE = Decimal(1)
 TEXT_ALONE = frozenset({str})
 NO_USAGE = ReportedUsage()
-
-# The form that nearly every client writes; whatever else RFC 3339 allows takes the longer way.
-_COMMON_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}(\d{3})?)?Z", re.ASCII)
 
 
 def read_body(body: bytes, content_type: str, *, now: datetime, customer: str | None) -> Reading:
@@ -72,6 +59,9 @@ def read_body(body: bytes, content_type: str, *, now: datetime, customer: str | 
     read = partial(read_event, now=now, customer=customer)
     if content_type in {"application/x-ndjson", "application/ndjson", "application/jsonl"}:
         return read_each(_checked_batch(_lines(body)), read)
+    plain = plain_events.read_body(body, now=now, customer=customer)
+    if plain is not None:
+        return plain
     tree = decode_events(body)
     if isinstance(tree, list):
         return read_each(_checked_batch(tree), read)
@@ -108,7 +98,7 @@ def read_event(
         "quantity": event.quantity(),
         "status": event.text("status", limits.EVENT_STATUS_CHARACTERS_MAX) or "ok",
         "latency_ms": event.whole("latency_ms", limits.LATENCY_MS_MAX),
-        "hold": event.id("hold", "", most=64),
+        "hold": event.id("hold", "", most=limits.HOLD_CHARACTERS_MAX),
         "properties": event.properties(),
         "door": door,
     }
@@ -199,7 +189,7 @@ class _EventFields:
         if value is None:
             return now
         try:
-            common = type(value) is str and _COMMON_TIME.fullmatch(value)
+            common = type(value) is str and COMMON_TIME.fullmatch(value)
             at = datetime.fromisoformat(value) if common else times.parse_time(value)
         except ValueError:
             at = self._odd_time(value, now)
