@@ -9,6 +9,7 @@ from billing.redraws import standing_draws
 from billing.terms import Stretch, stretches_of
 from core.ids import public_id
 from core.money import ZERO, exact, plain
+from core.times import render_time
 from customers.models import Customer
 from metering.stored_event import StoredEvent, event_by_id
 from pricing.engine.usage import EventFacts, UnpricedEvent, contribution
@@ -226,7 +227,7 @@ def receipt_json(receipt: Receipt, *, for_operator: bool) -> dict[str, Any]:
         "source": event.source,
         "customer": receipt.customer_key,
         "type": event.type,
-        "time": event.occurred_at.isoformat(),
+        "time": render_time(event.occurred_at),
         "provider": event.provider,
         "model": event.model,
         "context": event.context,

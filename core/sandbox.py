@@ -7,6 +7,7 @@ from core import clock
 from core.due_work import next_due_at, run_due
 from core.models import SandboxClock
 from core.problems import Conflict
+from core.times import render_time
 
 STEPS_MAX = 100_000
 
@@ -24,7 +25,7 @@ def advance_clock(to: datetime) -> Counter[str]:
     """
     present = clock.now()
     if to < present:
-        raise Conflict(f"The sandbox's clock stands at {present.isoformat()} and only moves forward.")
+        raise Conflict(f"The sandbox's clock stands at {render_time(present)} and only moves forward.")
     outcomes: Counter[str] = Counter()
     for _ in range(STEPS_MAX):
         due_at = next_due_at()

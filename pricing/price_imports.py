@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from core.problems import Conflict, Invalid, NotFound
+from core.times import render_time
 from pricing.model_names import BEGINNING, Alias, ModelNames, canonical_provider
 from pricing.models import ModelAlias, PriceRow, PriceSnapshot
 from pricing.price_book import book_changed
@@ -93,15 +94,15 @@ def set_operator_prices(quotes: Iterable[Quote], *, by: str, now: datetime) -> l
         replace(quote, provider=canonical_provider(quote.provider), starts=quote.starts or now)
         for quote in quotes
     ]
-    prices = PriceList(OPERATOR, now.isoformat(), stated)
-    content = prices.content() | {"by": by, "at": now.isoformat()}
+    prices = PriceList(OPERATOR, render_time(now), stated)
+    content = prices.content() | {"by": by, "at": render_time(now)}
     with transaction.atomic():
         _take_turn()
         snapshot, _ = PriceSnapshot.objects.get_or_create(
             source=OPERATOR,
             sha256=PriceList.sha256(content),
             defaults={
-                "version": now.isoformat()[:80],
+                "version": render_time(now),
                 "content": content,
                 "diff": {"counts": {"applied": len(stated)}},
                 "status": PriceSnapshot.Status.APPLIED,
@@ -320,7 +321,7 @@ def _decide(
             _apply(snapshot, chosen, by=by, now=now)
         left = [item for position, item in enumerate(waiting) if position not in positions]
         decided = snapshot.diff.get("decided", [])
-        decided.append({"by": by, "at": now.isoformat(), "approved": apply, "items": chosen})
+        decided.append({"by": by, "at": render_time(now), "approved": apply, "items": chosen})
         snapshot.diff = snapshot.diff | {"staged": left, "decided": decided}
         if not left:
             refused_all = not any(decision["approved"] for decision in decided) and not snapshot.rows.exists()

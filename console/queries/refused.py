@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Count, Q, QuerySet
 
 from core.problems import NotFound
+from core.times import render_time
 from customers.models import Customer
 from metering.models import Event, EventConflict, RejectedEvent, UnmatchedEvent
 from metering.unmatched import waiting_events
@@ -183,7 +184,7 @@ def _opened(prefix: str, value: Any) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return render_time(value)
     text = "" if value is None else str(value)
     digits = text.replace(".", "", 1).isdigit()
     return text.rstrip("0").rstrip(".") if digits and "." in text else text

@@ -10,6 +10,7 @@ from itertools import chain
 from django.http import StreamingHttpResponse
 
 from core.money import plain
+from core.times import render_time
 
 # What makes a spreadsheet read a cell as a formula, with the full-width forms that some of them fold to ASCII.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -28,7 +29,7 @@ def cell(value: Cell) -> str:
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return render_time(value)
     if isinstance(value, int):
         return str(value)
     text = value.replace("\0", "")

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from core.ids import public_id
 from core.pages import charts, figures, times
 from core.periods import Period
+from core.times import render_time
 
 register = template.Library()
 
@@ -145,5 +146,5 @@ def as_day(value: date | datetime, zone: str) -> str:
 
 
 def _time(at: datetime, text: str) -> SafeString:
-    stamp = at.isoformat().replace("+00:00", "Z")
+    stamp = render_time(at)
     return format_html('<time datetime="{}" title="{}">{}</time>', stamp, stamp, text)
