@@ -8,6 +8,8 @@ SYNC := UV_LINK_MODE=copy $(UV) sync --frozen --quiet $(if $(shell command -v np
 PYTEST := $(PYTHON) -m pytest
 ROOMS := core customers metering pricing billing console portal config
 CLIENT := clients/python
+# Some machines forbid it; then each of the many processes that `up` and `test` start would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help up test check bench gateways fmt clean
 

@@ -3,13 +3,14 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
 from config.places import Places
@@ -42,6 +43,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     RUNNING.close()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts whole processes comes first, kind by kind: on one worker, while the quick tests are left to balance."""
+    kinds = ("faults", "browser", "slow")
+    items.sort(key=lambda item: next((n for n, kind in enumerate(kinds) if item.get_closest_marker(kind)), 9))
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are called by their place, not by what they hold: packed ones may hold the time."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def nothing_remembered_from_another_test() -> None:
     forget_what_is_remembered()
@@ -60,6 +73,22 @@ def forget_what_is_remembered() -> None:
     for remembered in vars(intake).values():
         if hasattr(remembered, "cache_clear"):
             remembered.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def made_for_the_module(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """A transaction around all tests of a module, whose own ones lie within it.
+
+    A fixture of the module's scope that asks for this one makes its world once; what a test changes of it is gone
+    after the test. Not for modules whose tests commit.
+    """
+    with django_db_blocker.unblock():
+        forget_what_is_remembered()
+        whole = transaction.atomic()
+        whole._from_testcase = True  # type: ignore[attr-defined]
+        with whole:
+            yield
+            transaction.set_rollback(True)
 
 
 class Api:
@@ -86,18 +115,19 @@ class Api:
         return self.client.generic(method, path, data, content_type, headers=self.headers | given)
 
 
+def an_api(scopes: Sequence[str] = ("ingest", "read", "write"), customer: Any = None) -> Api:
+    from customers.api_keys import create_api_key
+
+    return Api(create_api_key(name="test", scopes=scopes, customer=customer, now=datetime.now(UTC))[1])
+
+
 @pytest.fixture
 def api_with_key(db: None) -> Callable[..., Api]:
     """Makes a client of the API: ``api_with_key(["read"], customer=acme)``; without a customer, the
     operator's.
     """
 
-    def make(scopes: Sequence[str] = ("ingest", "read", "write"), customer: Any = None) -> Api:
-        from customers.api_keys import create_api_key
-
-        return Api(create_api_key(name="test", scopes=scopes, customer=customer, now=datetime.now(UTC))[1])
-
-    return make
+    return an_api
 
 
 @pytest.fixture

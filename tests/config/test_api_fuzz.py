@@ -7,14 +7,13 @@ a pattern.
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections, transaction
+from django.db import close_old_connections
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
@@ -25,8 +24,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from customers.api_keys import create_api_key
-from tests.conftest import Api, forget_what_is_remembered
+from tests.conftest import Api, an_api
 
 EXAMPLES = int(os.environ.get("BURNLINE_FUZZ_EXAMPLES", "10"))
 PATHS = os.environ.get("BURNLINE_FUZZ_PATHS", "^/(v1|api)/")
@@ -45,21 +43,14 @@ def operations() -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def api(django_db_setup: None, django_db_blocker: Any) -> Iterator[Api]:
-    """An operator's key, in a transaction that the tests' own lie within."""
-    with django_db_blocker.unblock():
-        whole = transaction.atomic()
-        whole._from_testcase = True  # type: ignore[attr-defined]
-        with whole:
-            scopes = ["ingest", "read", "write"]
-            yield Api(create_api_key(name="fuzz", scopes=scopes, now=datetime.now(UTC))[1])
-            transaction.set_rollback(True)
+def api(made_for_the_module: None) -> Api:
+    """An operator's key."""
+    return an_api()
 
 
 @pytest.fixture(scope="module")
 def known_objects(api: Api) -> dict[str, Any]:
     """Objects to ask for, and the parameters of the path that lead to them: guessing one is hopeless."""
-    forget_what_is_remembered()
     meter = {"key": "known", "event_type": "llm.call", "aggregation": "count"}
     plan = {
         "key": "known",

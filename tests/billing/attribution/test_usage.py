@@ -1,13 +1,12 @@
 """Grouped sums against a reading of every event by hand, in fractions."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 
 from billing.attribution.measures import measure_named
 from billing.attribution.patience import TooBroad, bounded_reading
@@ -19,12 +18,10 @@ from billing.models import CreditDraw
 from core.fields import Fields
 from core.http.pagination import PageRequest
 from customers.models import Customer
-from metering.customer_lookup import forget_customers
 from metering.event_columns import whole_path
 from metering.event_paths import PathError, as_text
 from metering.events import store_events
 from metering.models import Event
-from pricing.price_book import book_changed
 from tests.billing.attribution.by_hand import END, ODD, a_world, by_hand, measures, question, told
 from tests.billing.world import START, a_customer, a_meter, a_plan, call, subscribe, use
 
@@ -32,16 +29,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(scope="module")
-def made_once(django_db_setup: None, django_db_blocker: Any) -> Iterator[list[Customer]]:
-    """The world, made once a module: each test's own transaction lies within this one."""
-    with django_db_blocker.unblock():
-        whole = transaction.atomic()
-        whole._from_testcase = True  # type: ignore[attr-defined]
-        with whole:
-            book_changed()
-            forget_customers()
-            yield a_world()
-            transaction.set_rollback(True)
+def made_once(made_for_the_module: None) -> list[Customer]:
+    return a_world()
 
 
 @pytest.fixture

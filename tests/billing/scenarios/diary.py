@@ -1,5 +1,6 @@
 """A diary of a sandbox: what happens on which day, said and asked through the public API alone."""
 
+from copy import copy
 from itertools import count
 from typing import Any
 
@@ -13,6 +14,12 @@ class Diary:
         self.api = api
         self.today = ""
         self._ids = count(1)
+
+    def again(self) -> "Diary":
+        """A diary that goes on from here, for a test of its own after a past that was told once."""
+        other = Diary(self.api)
+        other.today, other._ids = self.today, copy(self._ids)
+        return other
 
     def on(self, moment: str) -> None:
         """Move the clock: a day (its first instant in UTC), or a time."""

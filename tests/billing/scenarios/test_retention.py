@@ -1,6 +1,5 @@
 """Single events are removed when they are older than the installation keeps them; what they came to stays."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from customers.models import Customer
 from metering import removal
 from metering.models import Event, EventRemoval, ReportedCall
 from tests.billing.scenarios.diary import Diary
+from tests.conftest import an_api
 
 pytestmark = pytest.mark.django_db
 
@@ -27,10 +27,10 @@ def three_months(settings: Any) -> None:
     settings.KEEP_EVENTS_MONTHS = 3
 
 
-@pytest.fixture
-def spring(diary: Callable[[str], Diary]) -> Diary:
-    """A customer with one event a month from January to April, at the beginning of May; nothing is removed yet."""
-    book = diary("2027-01-01")
+@pytest.fixture(scope="module")
+def four_months(made_for_the_module: None) -> Diary:
+    book = Diary(an_api())
+    book.on("2027-01-01")
     book.customer()
     book.meter("output", value="usage.output")
     book.post(
@@ -44,6 +44,12 @@ def spring(diary: Callable[[str], Diary]) -> Diary:
         book.use(usage={"output": 1000 * month}, **MODEL)
     book.on("2027-05-03")
     return book
+
+
+@pytest.fixture
+def spring(four_months: Diary, db: None) -> Diary:
+    """A customer with one event a month from January to April, at the beginning of May; nothing is removed yet."""
+    return four_months.again()
 
 
 def remove(book: Diary) -> None:

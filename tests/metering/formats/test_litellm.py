@@ -290,7 +290,7 @@ ANY_JSON = st.recursive(
 
 
 @hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     changes=st.dictionaries(st.sampled_from(sorted(payload())), ANY_JSON, max_size=4),
