@@ -308,7 +308,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Burnline API",
-    "DESCRIPTION": "Usage in, cost and price out: events, credits, budgets, invoices.",
+    "DESCRIPTION": "Usage in, cost and price out: events, plans, credits, invoices.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,13 @@ CLOCK_READERS = (*OUTSIDE, "core/clock.py", "core/sandbox.py", "billing/stripe/w
 ARITHMETIC = ("pricing/engine/", "core/money.py", "core/periods.py")
 ARITHMETIC_MAY_IMPORT = ("core.money", "core.periods", "pricing.engine")
 
+# Reading these, a test is called otherwise in each process or second: test processes that share the work refuse it.
+CLOCK_AND_CHANCE = {
+    *("now", "utcnow", "today", "time_ns", "monotonic", "perf_counter"),
+    *("uuid1", "uuid4", "uuid7", "new_id", "urandom", "token_hex", "token_urlsafe"),
+    *("random", "randint", "choice", "sample", "shuffle", "getpid", "mkdtemp", "id", "hash"),
+}
+
 
 def tracked_files() -> list[str]:
     """What git knows or would take: files of the working tree that are not ignored."""
@@ -51,6 +59,7 @@ PYTHON = [name for name in FILES if name.endswith(".py") and "/migrations/" not 
 PRODUCTION = [name for name in PYTHON if name.split("/")[0] in ROOMS]
 
 
+@cache
 def tree_of(name: str) -> ast.Module:
     return ast.parse((ROOT / name).read_text(), filename=name)
 
@@ -66,6 +75,54 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             yield node.func.id, node.lineno
+
+
+def changes(value: ast.expr, unsteady: set[str]) -> bool:
+    """Whether what the expression comes to, or the order it comes in, may change with the process or the second."""
+    if isinstance(value, ast.Set | ast.SetComp) or ast.unparse(value).startswith(("set(", "frozenset(")):
+        return True
+    for part in ast.walk(value):
+        if isinstance(part, ast.Name) and part.id in unsteady:
+            return True
+        if isinstance(part, ast.Call):
+            name = ast.unparse(part.func)
+            packs = name == "gzip.compress" and not any(word.arg == "mtime" for word in part.keywords)
+            if packs or name == "time.time" or name.split(".")[-1] in CLOCK_AND_CHANCE:
+                return True
+    return False
+
+
+def named_after(values: ast.expr) -> Iterator[ast.expr]:
+    """What of a test's parameters its names are made of; dicts, sets, lists and functions are named by their place."""
+    if not isinstance(values, ast.List | ast.Tuple):
+        yield values
+        return
+    for row in values.elts:
+        is_param = isinstance(row, ast.Call) and ast.unparse(row.func).endswith("param")
+        parts = row.args if is_param else row.elts if isinstance(row, ast.Tuple) else [row]
+        for part in parts:
+            if not isinstance(part, ast.Dict | ast.Set | ast.List | ast.Tuple | ast.Lambda):
+                yield part
+
+
+def unsteady_parameters(tree: ast.Module) -> list[int]:
+    """Lines of ``parametrize`` that name tests by what may change, there or in the module's constants and functions."""
+    unsteady: set[str] = set()
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef):
+            returned = [
+                node.value for node in ast.walk(statement) if isinstance(node, ast.Return) and node.value
+            ]
+            unsteady |= {statement.name} if any(changes(value, unsteady) for value in returned) else set()
+        elif isinstance(statement, ast.Assign) and changes(statement.value, unsteady):
+            unsteady |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith("mark.parametrize")
+        and any(changes(part, unsteady) for values in node.args[1:] for part in named_after(values))
+    ]
 
 
 def test_there_is_code_to_look_at() -> None:
@@ -181,6 +238,39 @@ def test_the_lock_file_names_public_registries_alone() -> None:
     hosts = set(re.findall(r"https?://([^/\"]+)", (ROOT / "uv.lock").read_text()))
     assert hosts == {"pypi.org", "files.pythonhosted.org"}
     assert "://" not in (ROOT / "package-lock.json").read_text()
+
+
+def test_instants_are_written_by_one_function() -> None:
+    found = [
+        name
+        for name in PRODUCTION
+        if name != "core/times.py" and '"+00:00", "Z"' in (ROOT / name).read_text()
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("PACKED = gzip.compress(b'')\n@pytest.mark.parametrize('x', [PACKED])\ndef test_x(x): ...", [2]),
+        ("def at(): return datetime.now()\n@pytest.mark.parametrize('x', [at()])\ndef test_x(x): ...", [2]),
+        ("@pytest.mark.parametrize('x', {'a', 'b'})\ndef test_x(x): ...", [1]),
+        ("@pytest.mark.parametrize('x', [time(4), gzip.compress(b'', mtime=0)])\ndef test_x(x): ...", []),
+    ],
+    ids=["a constant", "a function", "a set", "steady"],
+)
+def test_unsteady_parameters_are_seen(source: str, lines: list[int]) -> None:
+    assert unsteady_parameters(ast.parse(source)) == lines
+
+
+def test_a_test_is_called_the_same_in_every_process_and_second() -> None:
+    found = [
+        f"{name}:{line}"
+        for name in PYTHON
+        if name.startswith("tests/")
+        for line in unsteady_parameters(tree_of(name))
+    ]
+    assert not found
 
 
 def test_subscriptions_move_only_with_their_usage_counted() -> None:
