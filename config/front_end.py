@@ -1,17 +1,24 @@
-"""Front-end files: charts from npm into `static/vendor`, all of it under hashed names in `var/static`."""
+"""Front-end files: charts from npm into `static/vendor`, all of it under hashed names in `var/static`.
+
+`make up` sees to them. `python -m config.front_end` does it once, where the processes are started one by one.
+"""
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import django
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 
 from config.processes import StartFailure
 
+ROOT = Path(__file__).resolve().parent.parent
 INSTALL_TIMEOUT_SECONDS = 300
 # What is taken from node_modules, and the name it gets below static/vendor.
 VENDORED = {
@@ -80,3 +87,19 @@ def _fingerprint() -> str:
             status = Path(storage.path(path)).stat()
             entries.append([path, status.st_size, status.st_mtime_ns])
     return hashlib.sha256(json.dumps(sorted(entries)).encode()).hexdigest()
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    from django.conf import settings
+
+    try:
+        vendor_front_end(ROOT)
+        collect_static(settings.PLACES.static)
+    except StartFailure as failure:
+        sys.exit(str(failure))
+
+
+if __name__ == "__main__":
+    main()

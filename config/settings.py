@@ -1,6 +1,7 @@
 """Django's settings. Every variable that is read from the environment is listed in docs/settings.md."""
 
 from pathlib import Path
+from urllib.parse import unquote
 
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
@@ -287,7 +288,7 @@ EMAIL = environment.url("EMAIL_URL", ("smtp", "smtps"))
 if EMAIL:
     EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     EMAIL_HOST, EMAIL_PORT = EMAIL.hostname, EMAIL.port or (465 if EMAIL.scheme == "smtps" else 587)
-    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.username or "", EMAIL.password or ""
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(EMAIL.username or ""), unquote(EMAIL.password or "")
     EMAIL_USE_SSL, EMAIL_USE_TLS = EMAIL.scheme == "smtps", EMAIL.scheme == "smtp" and not LOCAL
 else:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"

@@ -113,6 +113,12 @@ def test_a_bad_setting_is_refused_as_the_settings_are_read(
         runpy.run_path(str(ROOT / "config" / "settings.py"))
 
 
+def test_a_mail_password_may_hold_any_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMAIL_URL", "smtp://bill%40x.example:s%2Fcr%40t@mail.example:587")
+    read = runpy.run_path(str(ROOT / "config" / "settings.py"))
+    assert (read["EMAIL_HOST_USER"], read["EMAIL_HOST_PASSWORD"]) == ("bill@x.example", "s/cr@t")
+
+
 def test_up_refuses_a_bad_setting_in_one_sentence(tmp_path: Path) -> None:
     given = {"DJANGO_SETTINGS_MODULE": "config.settings", "BURNLINE_VAR": str(tmp_path)}
     result = subprocess.run(
