@@ -1,6 +1,7 @@
 """Single events are removed when they are older than the installation keeps them; what they came to stays."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -140,8 +141,10 @@ def test_nothing_is_counted_again_from_a_time_whose_events_are_gone(spring: Diar
 
 def test_a_grant_from_before_the_mark_covers_only_what_is_still_known(spring: Diary) -> None:
     remove(spring)
+    before = Decimal(spring.credits()["balance"])
     grant = {"customer": "acme", "key": "gift", "amount": "100", "starts_at": "2027-01-01T00:00:00Z"}
     spring.post("/v1/credit-grants", grant)
+    assert Decimal(spring.credits()["balance"]) == before + 100, "what overage there was is invoiced"
     spring.books_are_clean()
 
 
