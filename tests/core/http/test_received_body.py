@@ -1,0 +1,93 @@
+"""What is left of a body once it is read, or its request answered."""
+
+import gc
+import io
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.wsgi import get_wsgi_application
+
+from core.http.received_body import ReceivedBody, letting_go_of_bodies
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def environ_of(stream: io.BytesIO, path: str, length: int) -> dict[str, Any]:
+    return {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": path,
+        "SERVER_NAME": "testserver",
+        "SERVER_PORT": "80",
+        "CONTENT_LENGTH": str(length),
+        "CONTENT_TYPE": "application/json",
+        "wsgi.input": stream,
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": io.StringIO(),
+    }
+
+
+@pytest.mark.parametrize("path", ["/v1/events", "/livez", "/nowhere"])
+def test_nothing_of_a_body_outlives_the_answer_though_the_request_does(
+    db: None, no_collector: None, path: str
+) -> None:
+    kept = []
+
+    def django_kept_alive(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        kept.append(environ)
+        return get_wsgi_application()(environ, start_response)
+
+    stream = io.BytesIO(b"x" * 1_000)
+    gone = weakref.ref(stream)
+    letting_go_of_bodies(django_kept_alive)(environ_of(stream, path, 1_000), lambda *told: None)
+    del stream
+    assert kept
+    assert gone() is None
+
+
+def test_the_servers_bytes_go_as_soon_as_the_last_is_read() -> None:
+    stream = io.BytesIO(b"abcdef")
+    gone = weakref.ref(stream)
+    body = ReceivedBody(stream, 6)
+    del stream
+    assert body.read(4) == b"abcd"
+    assert gone() is not None
+    assert body.read(2) == b"ef"
+    assert gone() is None
+    assert body.read(1) == b""
+    assert body.readline(1) == b""
+
+
+def test_a_body_without_a_length_ends_where_less_comes_than_was_asked_for() -> None:
+    stream = io.BytesIO(b"abcdef")
+    gone = weakref.ref(stream)
+    body = ReceivedBody(stream, 0)
+    del stream
+    assert body.read(6) == b"abcdef"
+    assert gone() is not None
+    assert body.read(6) == b""
+    assert gone() is None
+
+
+def test_lines_are_read_to_the_last() -> None:
+    body = ReceivedBody(io.BytesIO(b"one\ntwo"), 7)
+    assert [body.readline(100), body.readline(100), body.readline(100)] == [b"one\n", b"two", b""]
+
+
+def test_what_fails_lets_go_as_well() -> None:
+    def fails(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        raise RuntimeError
+
+    stream = io.BytesIO(b"x")
+    environ = environ_of(stream, "/", 1)
+    gone = weakref.ref(stream)
+    del stream
+    with pytest.raises(RuntimeError):
+        letting_go_of_bodies(fails)(environ, lambda *told: None)
+    assert gone() is None
