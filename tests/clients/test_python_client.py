@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import logging
+import math
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -317,11 +321,74 @@ def test_check_tells_whether_the_key_works(make_client: MakeClient, burnline: An
 
 
 def test_settings_that_can_never_work_are_told_at_once() -> None:
-    for url, key, settings in [
-        ("billing.example.com", "k", {}),
-        ("http://h", "k\n", {}),
-        ("http://h", "k", {"source": ""}),
-        ("http://h", "k", {"batch_events": FULL + 1}),
-    ]:
-        with pytest.raises(ValueError):
-            client_package.Client(url, key, **settings)
+    for url in (
+        "billing.example.com",
+        "http://h:99999",
+        "http://h:x",
+        "http://exämple..com",
+        "ftp://h",
+        None,
+    ):
+        with pytest.raises(ValueError, match="^url: "):
+            client_package.Client(url, "k")
+    for odd in (
+        {"key": "k\n"},
+        {"source": ""},
+        {"batch_events": FULL + 1},
+        {"batch_events": "5"},
+        {"spool": 5},
+        {"spool": "a\0b"},
+        {"timeout": 0},
+        {"timeout": None},
+        {"retry_seconds": (0, 0)},
+        {"retry_seconds": 5},
+        {"adopt_seconds": 0},
+        {"halted_seconds": math.nan},
+        {"fsync_seconds": -1},
+        {"segment_bytes": 0},
+        {"on_rejected": 5},
+    ):
+        with pytest.raises(ValueError, match=f"^{next(iter(odd))}: "):
+            client_package.Client("http://h", **{"key": "k"} | odd)
+
+
+def test_a_callback_that_ends_its_thread_does_not_end_the_sending(make_client: MakeClient) -> None:
+    def leave(notice: object) -> None:
+        sys.exit()
+
+    client = make_client(on_rejected=leave)
+    client.track(customer="acme", service_tier="odd", id="refused")
+    client.flush()
+    client.track(customer="acme", usage={"output": 1}, id="good")
+    assert client.flush()
+    assert Event.objects.get().event_id == "good"
+
+
+def test_without_a_thread_events_are_kept_until_there_is_one(
+    make_client: MakeClient, monkeypatch: Any
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as crowded:
+        crowded.setattr(threading.Thread, "start", refuse)
+        client = make_client()
+        assert client.track(customer="acme", usage={"output": 1}, id="first") == "first"
+        assert client.stats().pending == 1
+    client.track(customer="acme", usage={"output": 1}, id="second")
+    assert client.flush()
+    assert Event.objects.count() == 2
+
+
+def test_a_log_that_fails_disturbs_nobody(make_client: MakeClient) -> None:
+    def fail(record: logging.LogRecord) -> bool:
+        raise OSError("the log's disk is full")
+
+    logging.getLogger("burnline").addFilter(fail)
+    try:
+        client = make_client()
+        assert client.track(customer="acme", usage={"output": math.nan}) is None
+        assert client.track(customer="acme", properties={"odd": object()}, id="e1") == "e1"
+        assert client.flush()
+    finally:
+        logging.getLogger("burnline").removeFilter(fail)

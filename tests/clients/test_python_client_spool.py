@@ -1,12 +1,16 @@
 """The spool of our own Python client: records, files, locks."""
 
+import fcntl
+import json
 import os
-from errno import ENOSPC
+from errno import EACCES, EIO, ENOLCK, ENOSPC
 from pathlib import Path
 from typing import Any
 
 import pytest
-from burnline.notices import Notices
+from burnline import dead_letters
+from burnline.dead_letters import DeadLetters
+from burnline.notices import Notice, Notices
 from burnline.segments import Segment
 from burnline.settings import Settings
 from burnline.spool import Spool
@@ -98,7 +102,9 @@ def test_what_was_answered_is_not_sent_by_the_next_process(tmp_path: Path) -> No
 
 def test_a_lost_note_of_what_was_sent_means_sending_again_and_never_skipping(tmp_path: Path) -> None:
     path = left_behind(tmp_path, LINES)
-    for note in (b"", b"garbage", b"-5"):
+    # Where no record ends, none was answered: a digit that turned must not skip what was promised.
+    notes = [b"%020d" % n for n in (1, len(path.read_bytes()) - 1, len(path.read_bytes()) + 1, 10**19)]
+    for note in (b"", b"garbage", b"-5", *notes):
         path.with_suffix(".sent").write_bytes(note)
         segment = adopted(path)
         assert lines_of(segment) == LINES
@@ -132,6 +138,67 @@ def test_a_damaged_byte_costs_at_most_the_records_that_it_touches(
     read = drain(spool)
     assert set(read) <= set(LINES) and len(read) >= len(LINES) - 2
     assert not list(path.parent.glob("*.events"))
+
+
+def test_a_file_that_cannot_be_opened_holds_up_no_other(tmp_path: Path, monkeypatch: Any) -> None:
+    of_another_user = left_behind(tmp_path, LINES[:1])
+    left_behind(tmp_path, LINES[1:])
+    (tmp_path / "0.events").mkdir()
+    opened = os.open
+
+    def refuse(path: Any, *how: Any) -> int:
+        if path == of_another_user:
+            raise PermissionError(EACCES, "Permission denied", str(path))
+        return opened(path, *how)
+
+    monkeypatch.setattr(os, "open", refuse)
+    spool = make_spool(tmp_path)
+    spool.adopt()
+    assert drain(spool) == LINES[1:]
+
+
+def test_a_file_that_cannot_be_read_holds_up_no_other(tmp_path: Path, monkeypatch: Any) -> None:
+    broken = left_behind(tmp_path, LINES[:1])
+    left_behind(tmp_path, LINES[1:])
+    read = Segment.read
+
+    def fail(segment: Segment, *how: Any) -> Any:
+        if segment.path == broken:
+            raise OSError(EIO, "Input/output error")
+        return read(segment, *how)
+
+    monkeypatch.setattr(Segment, "read", fail)
+    spool = make_spool(tmp_path)
+    spool.adopt()
+    assert spool.next_batch() is None
+    assert drain(spool) == LINES[1:]
+    spool.release()
+
+
+@pytest.mark.parametrize("whose", ["a new file's", "a left one's"])
+def test_a_disk_without_locks_costs_no_open_files(tmp_path: Path, monkeypatch: Any, whose: str) -> None:
+    path = left_behind(tmp_path, LINES)
+
+    def no_locks(file: int, how: int) -> None:
+        raise OSError(ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    before = len(os.listdir("/proc/self/fd")), sorted(tmp_path.iterdir())
+    for _ in range(3):
+        with pytest.raises(OSError, match="No locks"):
+            _ = Segment.create(tmp_path) if whose == "a new file's" else Segment.adopt(path)
+    assert before == (len(os.listdir("/proc/self/fd")), sorted(tmp_path.iterdir()))
+
+
+def test_a_letter_that_a_full_disk_cut_off_spoils_no_other(tmp_path: Path, monkeypatch: Any) -> None:
+    letters = DeadLetters(tmp_path, Notices(None))
+    write = dead_letters.write
+    for n in range(3):
+        short = (lambda file, line: write(file, line[:20])) if n == 1 else write
+        monkeypatch.setattr(dead_letters, "write", short)
+        letters.add(Notice(f"e{n}", "conflict", "", {}))
+    lines = (tmp_path / "rejected.jsonl").read_bytes().splitlines()
+    assert [json.loads(line)["id"] for line in (lines[0], lines[2])] == ["e0", "e2"]
 
 
 def test_a_file_has_one_holder_at_a_time(tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ from uuid import UUID
 
 import pytest
 from burnline import Client, TrackError
-from burnline.events import as_line, make_event, new_id
+from burnline.events import PROPERTIES_MAX, as_line, make_event, new_id
 from burnline.responses import essence, response_id
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core import limits
 from metering.formats.native import read_body
 from metering.formats.usage import normalise
 
@@ -159,6 +160,25 @@ def test_a_property_that_cannot_be_written_costs_the_property_alone() -> None:
         "properties.endless",
         "properties.nan",
     ]
+
+
+def test_names_and_numbers_of_properties_that_the_server_refuses_cost_the_property_alone() -> None:
+    many = {f"p{n}": n for n in range(PROPERTIES_MAX)}
+    given_properties = {"na\x00me": 1, "broad": dict.fromkeys(map(str, range(101)))} | many | {"one more": 1}
+    event, omitted = make_event("api", {"type": "t", **NOTHING, "properties": given_properties})
+    assert event["properties"] == many
+    assert len(omitted) == 3
+    assert PROPERTIES_MAX == limits.EVENT_PROPERTIES_MAX
+
+
+@pytest.mark.parametrize(
+    ("given_latency", "kept"),
+    [(812, 812), (812.4, 812), (Decimal("7.2"), 7), (-3, None), (math.nan, None), (math.inf, None)]
+    + [(2**31, None), ("soon", None), (True, None), pytest.param(Hostile(), None, id="hostile")],
+)
+def test_a_latency_that_cannot_be_costs_the_latency_alone(given_latency: Any, kept: int | None) -> None:
+    event, omitted = make_event("api", {"type": "t", **NOTHING, "latency_ms": given_latency})
+    assert (event.get("latency_ms"), len(omitted)) == (kept, 0 if kept is not None else 1)
 
 
 def test_a_time_without_a_zone_is_refused() -> None:

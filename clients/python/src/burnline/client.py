@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -71,7 +70,7 @@ class Client:
         self._settings = Settings(
             url=url,
             key=key,
-            spool=None if spool is None else Path(spool),
+            spool=_folder(spool),
             source=source,
             batch_events=batch_events,
             batch_bytes=batch_bytes,
@@ -189,8 +188,8 @@ class Client:
         transport = Transport(self._settings.url, self._settings.key, timeout, self._settings.ssl_context)
         try:
             answer = transport.post(f"{EVENTS}?dry_run=true", b'{"id":"check","type":"check"}')
-        except (OSError, HTTPException) as error:
-            return Check(False, f"{self._settings.url} does not answer: {error}")
+        except Exception as error:
+            return Check(False, f"{self._settings.url} does not answer: {error!r}")
         finally:
             transport.close()
         # An operator's key must name a customer: to be told so is to be let in.
@@ -251,7 +250,8 @@ class Client:
 
     def _begin(self) -> None:
         self._started = False
-        self._starting = threading.Lock()
+        # Reentrant: a signal handler may track just then.
+        self._starting = threading.RLock()
         self._notices = Notices(self._settings.on_rejected)
         self._tally = Tally()
         self._spool = Spool(self._settings, self._notices, self._tally)
@@ -260,13 +260,20 @@ class Client:
         self._syncer = Syncer(self._spool, self._settings.fsync_seconds)
 
     def _start(self) -> None:
-        """Start the threads, once; in a forked child with its first event."""
+        """Start the threads, once; in a forked child with its first event.
+
+        Where the system gives none, as at the end of the program, events are kept, and the next one tries again.
+        """
         with self._starting:
             if self._started:
                 return
-            self._sender.start()
-            if self._settings.spool is not None and self._settings.fsync == "interval":
-                self._syncer.start()
+            try:
+                self._sender.start()
+                if self._settings.spool is not None and self._settings.fsync == "interval":
+                    self._syncer.start()
+            except RuntimeError as error:
+                self._notices.say("thread", "Burnline's client keeps events and sends none yet: %s", error)
+                return
             self._started = True
 
     def _continue_in_child(self) -> None:
@@ -274,6 +281,13 @@ class Client:
         self._sender.disconnect()
         self._spool.abandon()
         self._begin()
+
+
+def _folder(spool: str | os.PathLike[str] | None) -> Path | None:
+    try:
+        return None if spool is None else Path(spool)
+    except TypeError:
+        raise ValueError("spool: write the name of a folder.") from None
 
 
 def _before_fork() -> None:

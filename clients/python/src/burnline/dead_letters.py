@@ -9,6 +9,8 @@ from burnline.notices import Notice, Notices
 
 NAME = "rejected.jsonl"
 BYTES_MAX = 64 * 1024 * 1024
+# The one call that a full disk fails or cuts short; tests of a full disk stand in its place.
+write = os.write
 
 
 class DeadLetters:
@@ -38,10 +40,15 @@ class DeadLetters:
             "event": notice.event,
         }
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        line = json.dumps(told).encode() + b"\n"
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            if os.fstat(file).st_size > BYTES_MAX:
+            size = os.fstat(file).st_size
+            if size > BYTES_MAX:
                 raise OSError(f"{self._path} has grown beyond {BYTES_MAX} bytes; look at it and move it away")
-            os.write(file, json.dumps(told).encode() + b"\n")
+            if size and os.pread(file, 1, size - 1) != b"\n":
+                line = b"\n" + line  # a full disk cut the one before off
+            if write(file, line) < len(line):
+                raise OSError(f"{self._path} took a part of it only: the disk is full")
         finally:
             os.close(file)

@@ -11,6 +11,9 @@ from burnline.responses import essence, response_id
 from burnline.settings import is_name
 
 EVENT_BYTES_MAX = 1_000_000
+# What the server takes; it refuses an event with more.
+PROPERTIES_MAX = 50
+LATENCY_MS_MAX = 2**31 - 1
 TEXTS = ("customer", "type", "provider", "model", "service_tier", "api", "status")
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -24,7 +27,7 @@ class Unreadable(ValueError):
 
 
 def make_event(source: str, told: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The event, and what is wrong with properties that were left out of it.
+    """The event, and what is wrong with properties, or a latency, that were left out of it.
 
     Its id is the caller's, else that of the provider's response, else a new one. Its time is the caller's, else
     now. What decides over money (usage, quantity, time, id) is never guessed: raises ``Unreadable`` for it.
@@ -39,6 +42,8 @@ def make_event(source: str, told: dict[str, Any]) -> tuple[dict[str, Any], list[
         for name, read in READERS.items():
             if (value := told[name]) is not None:
                 event[name] = read(value)
+        if told["latency_ms"] is not None:
+            _latency(told["latency_ms"], event, omitted)
         name = "time"
         event["time"] = _time(told["time"])
         name = "properties"
@@ -89,9 +94,20 @@ READERS = {
     "usage": _usage,
     "response": essence,
     "quantity": _number,
-    "latency_ms": lambda value: round(value) if isinstance(value, float) else _number(value),
     "run": _run,
 }
+
+
+def _latency(given: Any, event: dict[str, Any], omitted: list[str]) -> None:
+    """Whole milliseconds, where they are some: a clock that was set back meanwhile must not cost the event."""
+    try:
+        whole = round(given)
+    except Exception:
+        whole = -1
+    if isinstance(whole, int) and not isinstance(given, bool) and 0 <= whole <= LATENCY_MS_MAX:
+        event["latency_ms"] = whole
+    else:
+        omitted.append("latency_ms: It is not a number of milliseconds.")
 
 
 def _time(value: Any) -> str:
@@ -118,12 +134,14 @@ def _properties(given: Any, omitted: list[str]) -> dict[str, Any]:
         try:
             if not isinstance(name, str):
                 raise Unwritable("A name is no text.")
-            properties[name] = Plain().value(value)
+            if len(properties) >= PROPERTIES_MAX:
+                raise Unwritable(f"At most {PROPERTIES_MAX} are kept.")
+            properties[Plain().value(name)] = Plain().value(value)
         except Exception as error:
             why = (
                 str(error) if isinstance(error, Unwritable) else f"{type(error).__name__} while it was read."
             )
-            omitted.append(f"properties.{name if isinstance(name, str) else '?'}: {why}")
+            omitted.append(f"properties.{name[:80] if isinstance(name, str) else '?'}: {why}")
     return properties
 
 

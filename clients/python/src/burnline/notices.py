@@ -40,7 +40,10 @@ class Notices:
         if now - self._said.get(kind, -QUIET_SECONDS) < QUIET_SECONDS:
             return
         self._said[kind] = now
-        log.log(level, message, *args)
+        try:
+            log.log(level, message, *args)
+        except Exception:
+            pass  # a filter of the program's own failed, in which nobody can be told
 
     def rejected(self, notice: Notice) -> None:
         self.say(
@@ -56,5 +59,5 @@ class Notices:
             return
         try:
             self._callback(notice)
-        except Exception:
-            log.exception("on_rejected failed")
+        except (Exception, SystemExit) as error:
+            self.say("callback", "on_rejected failed: %r", error, level=logging.ERROR)

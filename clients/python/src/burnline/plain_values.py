@@ -15,6 +15,7 @@ DEPTH_MAX = 12
 VALUES_MAX = 5_000
 CHARACTERS_MAX = 1_000_000
 DIGITS_MAX = 40
+NAMES_MAX = 100
 # Control characters but for tabs and line ends, and halves of characters: the server refuses an event with them.
 UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 INTEGER_LIMIT = 10**20
@@ -48,6 +49,8 @@ class Plain:
         if isinstance(value, float):
             return _float(value)
         if isinstance(value, Mapping):
+            if len(value) > NAMES_MAX:
+                raise Unwritable(f"An object in it has more than {NAMES_MAX} names.")
             return {self._name(name): self.value(item, depth + 1) for name, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self.value(item, depth + 1) for item in value]

@@ -47,24 +47,35 @@ class Segment:
         while True:
             name = f"{time.time_ns():020d}-{os.getpid()}-{os.urandom(4).hex()}{SUFFIX}"
             file = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-            if _locked(file, folder / name):
+            try:
+                locked = _locked(file, folder / name)
+            except (
+                OSError
+            ):  # no locks on this disk: nothing may be left of the attempt, for there will be more
+                os.close(file)
+                (folder / name).unlink(missing_ok=True)
+                raise
+            if locked:
                 return cls(folder / name, file, 0, 0)
             os.close(file)  # somebody took it for left behind, in the moment before it was locked
 
     @classmethod
     def adopt(cls, path: Path) -> "Segment | None":
-        """The file of a process that is gone; None where one lives, or another has adopted it."""
+        """The file of a process that is gone; None where one lives, or another has adopted it. Raises ``OSError``."""
         try:
             file = os.open(path, os.O_RDWR)
         except FileNotFoundError:
             return None
-        if not _locked(file, path):
+        try:
+            if _locked(file, path):
+                segment = cls(path, file, os.fstat(file).st_size, _sent_of(path, file))
+                segment.sealed = True
+                return segment
+        except OSError:
             os.close(file)
-            return None
-        size = os.fstat(file).st_size
-        segment = cls(path, file, size, max(0, min(_sent_of(path), size)))
-        segment.sealed = True
-        return segment
+            raise
+        os.close(file)
+        return None
 
     def append(self, line: bytes) -> int:
         """Write one record, or nothing of it; the bytes it took. Raises ``OSError``."""
@@ -145,10 +156,12 @@ def _locked(file: int, path: Path) -> bool:
         return False
 
 
-def _sent_of(path: Path) -> int:
+def _sent_of(path: Path, file: int) -> int:
+    """Up to where the note says that it was answered; zero where a record does not end there, for then it is damaged."""
     try:
-        return int(path.with_suffix(".sent").read_bytes()[:SENT_DIGITS])
-    except (OSError, ValueError):
+        sent = int(path.with_suffix(".sent").read_bytes()[:SENT_DIGITS])
+        return sent if sent > 0 and os.pread(file, 1, sent - 1) == b"\n" else 0
+    except (OSError, ValueError, OverflowError):
         return 0
 
 

@@ -49,7 +49,9 @@ class Sender:
         self.halted = ""
 
     def start(self) -> None:
-        self._thread.start()
+        """Begin, once. Raises ``RuntimeError`` where the system gives no thread."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def tracked(self, pending: int) -> None:
         """So many events wait now, one of them new. Costs nothing most of the time."""
@@ -207,7 +209,9 @@ class Syncer:
         self._thread = threading.Thread(target=self._run, name="burnline-sync", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        """Begin, once. Raises ``RuntimeError`` where the system gives no thread."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def stop(self) -> None:
         self._stopping.set()

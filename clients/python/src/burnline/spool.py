@@ -159,6 +159,8 @@ class Spool:
                 records = segment.read(most, most_bytes, until)
             except OSError as error:
                 self._notices.say("read", "Burnline's spool cannot be read: %s", error)
+                if not own:
+                    self._adopted.append(self._adopted.pop(0))  # it must not stand before the others
                 continue
             lost = segment.damaged - damaged
             self._tally.add(unreadable_records=lost)
@@ -193,20 +195,25 @@ class Spool:
         left = 0
         try:
             for path in sorted(folder.glob(f"*{SUFFIX}")):
-                if path in ours:
-                    continue
-                segment = Segment.adopt(path)
-                if segment is None:
-                    left += _size(path)
-                else:
-                    self._adopted.append(segment)
-                    self._tally.add(adopted=1)
+                left += 0 if path in ours or self._takes_over(path) else _size(path)
         except OSError as error:
-            self._notices.say("adopt", "Files left in Burnline's spool cannot be taken over: %s", error)
+            self._notices.say("adopt", "Burnline's spool cannot be looked through: %s", error)
         self._drop_answered()
         with self.lock:
             self._left_bytes = left + sum(segment.size for segment in self._adopted)
             self._own_bytes = sum(segment.size for segment in self._own)
+
+    def _takes_over(self, path: Path) -> bool:
+        """Whether the file is this process's now. One that cannot be opened, another user's, holds up no other."""
+        try:
+            segment = Segment.adopt(path)
+        except OSError as error:
+            self._notices.say("adopt", "A file left in Burnline's spool cannot be taken over: %s", error)
+            return False
+        if segment is not None:
+            self._adopted.append(segment)
+            self._tally.add(adopted=1)
+        return segment is not None
 
     def _drop_answered(self) -> None:
         """Delete the files of which everything is answered; the one that is written to, if room is needed."""
@@ -275,7 +282,7 @@ def _first(lines: deque[bytes], most_events: int, most_bytes: int) -> list[Recor
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 
