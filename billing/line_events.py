@@ -14,7 +14,7 @@ from core.money import ZERO
 from core.periods import Period
 from metering.models import Event
 from metering.removal import kept_since
-from metering.stored_event import StoredEvent
+from metering.stored_event import StoredEvent, replaced_names
 
 Counted = Callable[[Event], Decimal | None]
 
@@ -119,15 +119,23 @@ def _taken_back(
     if original is None or original.occurred_at not in span or not takes_back(metered, reversal, original):
         return None
     earlier = Event.objects.filter(
+        _names(original, customer_id),
         customer_id=customer_id,
-        source=reversal.source,
         type=reversal.type,
         seq__gt=original.seq,
         seq__lt=reversal.seq,
         occurred_at__gte=original.occurred_at,
         occurred_at__lte=original.occurred_at + window(metered.charge),
-        **{f"properties__{REVERSES}": original.event_id},
     )
     if earlier.exists():
         return None
     return sum((usage.quantity for usage in usage_taken_back(metered, original)), ZERO)
+
+
+def _names(original: StoredEvent, customer_id: int) -> Q:
+    """What a reversal of the event says: its own id, or that of a report whose place it took."""
+    named = [(original.event_id, original.source), *replaced_names(customer_id, original.seq)]
+    wanted = Q()
+    for event_id, source in named:
+        wanted |= Q(source=source, **{f"properties__{REVERSES}": event_id})
+    return wanted

@@ -1,7 +1,8 @@
 """Outcomes taken back: an event that reverses an earlier one takes it off the period in which it was counted.
 
 The reversing event names the other by its id, in ``properties.reverses``, and comes from the same source. It counts where
-it was stored after the other, happened within the charge's days of it, and is the first to do so.
+it was stored after the other, happened within the charge's days of it, and is the first to do so. Where a richer report of
+the other's call has taken its place, that one is taken back.
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from datetime import datetime, timedelta
 
 from billing.terms import MeteredCharge, Stretch
 from core.money import ZERO
-from metering.stored_event import StoredEvent, event_by_id
+from metering.stored_event import StoredEvent, event_that_counts
 from metering.usage import count_new_values
 from pricing.engine.charge import Charge
 from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution
@@ -21,15 +22,13 @@ ADDED_UP = ("count", "sum")
 def reversed_event(customer_id: int, reversal: StoredEvent) -> StoredEvent | None:
     """The event that this one says it reverses; ``None`` where there is none."""
     named = reversal.properties.get(REVERSES)
-    return event_by_id(customer_id, named, reversal.source) if isinstance(named, str) else None
+    return event_that_counts(customer_id, named, reversal.source) if isinstance(named, str) else None
 
 
 def takes_back(metered: MeteredCharge, reversal: StoredEvent, original: StoredEvent) -> bool:
-    """Whether the charge lets the one event reverse the other."""
+    """Whether the charge lets the one event reverse the other, which it names: see ``reversed_event``."""
     charge = metered.charge
     if charge.reversed_by != reversal.type or metered.meter is None or metered.aggregation not in ADDED_UP:
-        return False
-    if reversal.source != original.source or reversal.properties.get(REVERSES) != original.event_id:
         return False
     within = original.occurred_at <= reversal.occurred_at <= original.occurred_at + window(charge)
     return within and original.seq < reversal.seq and metered.meter.matches(original)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
+from django.db.models import Q
+
 from billing.drafts import refresh_drafts
 from billing.late_periods import Cause
 from billing.ledger import lock_customer
@@ -15,7 +17,7 @@ from billing.swaps import adds_up, swap
 from billing.terms import stretches_of
 from core.money import exact
 from customers.models import Customer
-from metering.models import Event
+from metering.models import Event, WithdrawnEvent
 from metering.stored_event import StoredEvent, event_by_id, mark_unpriced
 from metering.withdrawals import Brought
 
@@ -98,5 +100,10 @@ def _moments_reversed(customer_id: int, events: Sequence[Brought]) -> set[dateti
     named = [one.reverses for one in events if one.reverses]
     if not named:
         return set()
-    originals = Event.objects.filter(customer_id=customer_id, event_id__in=named)
+    replaced = WithdrawnEvent.objects.filter(customer_id=customer_id, event_id__in=named).exclude(
+        replaced_by_id=""
+    )
+    originals = Event.objects.filter(
+        Q(event_id__in=named) | Q(seq__in=replaced.values("seq")), customer_id=customer_id
+    )
     return set(originals.values_list("occurred_at", flat=True))

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from django.db import connection
 from msgspec.json import decode, encode
 
+from metering.models import WithdrawnEvent
+
 COLUMNS = """event_id, source, seq, type, occurred_at, provider, model, context, usage, quantity, status, latency_ms,
 run_id, run, properties, cost, unpriced, cost_rows"""
 
@@ -105,6 +107,29 @@ def event_by_id(customer_id: int, event_id: str, source: str | None = None) -> S
     else:
         found = _events("event_id = %s ORDER BY seq DESC LIMIT 1", customer_id, event_id)
     return found[0] if found else None
+
+
+def event_that_counts(customer_id: int, event_id: str, source: str) -> StoredEvent | None:
+    """The customer's event of this id, or, where richer reports took its place, the one that counts its call by now."""
+    return event_by_id(customer_id, event_id, source) or next(
+        iter(
+            _events(
+                """seq = (SELECT seq FROM metering_withdrawnevent w WHERE w.customer_id = metering_event.customer_id
+                    AND w.event_id = %s AND w.source = %s AND w.replaced_by_id <> ''
+                    ORDER BY w.withdrawn_at DESC LIMIT 1)""",
+                customer_id,
+                event_id,
+                source,
+            )
+        ),
+        None,
+    )
+
+
+def replaced_names(customer_id: int, seq: int) -> list[tuple[str, str]]:
+    """By (event id, source), the poorer reports whose place the event of this ``seq`` took."""
+    poorer = WithdrawnEvent.objects.filter(customer_id=customer_id, seq=seq).exclude(replaced_by_id="")
+    return list(poorer.values_list("event_id", "source"))
 
 
 def mark_unpriced(customer_id: int, identities: list[tuple[str, str]]) -> None:

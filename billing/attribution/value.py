@@ -193,6 +193,16 @@ _TAKEN_BACK = """EXISTS (SELECT 1 FROM reversal r WHERE r.customer_id = o.custom
     AND r.occurred_at <= o.occurred_at + %s)"""
 
 
+# Where a richer report took the place of the event that a reversal names, it is that report that is taken back.
+_REPLACED = f"""LEFT JOIN LATERAL (
+        SELECT r.event_id, r.source FROM metering_withdrawnevent w
+        JOIN metering_event r ON r.customer_id = w.customer_id AND r.seq = w.seq
+        WHERE w.customer_id = e.customer_id AND w.event_id = e.properties->>'{REVERSES}' AND w.source = e.source
+            AND w.replaced_by_id <> '' ORDER BY w.withdrawn_at DESC LIMIT 1) n
+    ON NOT EXISTS (SELECT 1 FROM metering_event own WHERE own.customer_id = e.customer_id
+        AND own.event_id = e.properties->>'{REVERSES}' AND own.source = e.source)"""
+
+
 def _sums(groups: Sequence[str]) -> Sql:
     told = "".join(f"{group}, " for group in groups)
     by = f"GROUP BY {', '.join(groups)}" if groups else ""
@@ -262,8 +272,9 @@ def _reversals(question: ValueQuestion, window: timedelta) -> Sql:
     return joined(
         [
             Sql(
-                f"SELECT e.customer_id, e.source, e.properties->>'{REVERSES}' AS reverses, e.seq, e.occurred_at"
-                " FROM metering_event e WHERE e.type = %s AND",
+                f"""SELECT e.customer_id, coalesce(n.source, e.source) AS source,
+                    coalesce(n.event_id, e.properties->>'{REVERSES}') AS reverses, e.seq, e.occurred_at
+                FROM metering_event e {_REPLACED} WHERE e.type = %s AND""",
                 (asked.reversed_by,),
             ),
             _wide(question, span.start - window, latest),

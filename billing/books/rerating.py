@@ -7,7 +7,7 @@ from uuid import UUID
 from billing.differences import Burns
 from billing.models import CreditDraw, Invoice, Subscription
 from billing.parts import UsageReader
-from billing.reversals import REVERSES, takes_back, usage_taken_back, window
+from billing.reversals import reversed_event, takes_back, usage_taken_back, window
 from billing.statement import closing_statement
 from billing.terms import MeteredCharge, Stretch
 from core.money import ZERO, exact
@@ -43,12 +43,14 @@ def _taken_back(
     """What later events took back of these, each once."""
     if metered.charge.reversed_by is None:
         return
-    counted = {(event.source, event.event_id): event for event in events}
+    counted = {event.seq: event for event in events}
     until = period.end + window(metered.charge)
     for reversal in events_between(customer_id, period.start, until, up_to_seq=up_to_seq):
-        place = (reversal.source, str(reversal.properties.get(REVERSES)))
-        if place in counted and takes_back(metered, reversal, counted[place]):
-            yield from usage_taken_back(metered, counted.pop(place))
+        if reversal.type != metered.charge.reversed_by:
+            continue
+        original = reversed_event(customer_id, reversal)
+        if original is not None and original.seq in counted and takes_back(metered, reversal, original):
+            yield from usage_taken_back(metered, counted.pop(original.seq))
 
 
 def _events(stretch: Stretch, period: Period, up_to_seq: int | None) -> list[StoredEvent]:

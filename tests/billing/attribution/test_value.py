@@ -7,12 +7,15 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import pytest
 
 from billing.attribution.span import days
 from billing.attribution.value import ValueQuestion, ValueReport, value_report
 from billing.attribution.value_events import create_value_event, read_value_event
 from billing.models import ValueEvent
+from billing.richer_reports import REPLACING_DUE
+from core.due_work import run_due
 from customers.models import Customer
 from metering.event_columns import whole_path
 from metering.events import NewEvent, store_events
@@ -170,6 +173,29 @@ class TestReversals:
         store_events([resolved("t1", 2, run="r")], now=START + timedelta(days=1))
         store_events([reopened("back", hours, "t1")], now=START + timedelta(days=9))
         assert report(tickets()).total.outcomes == 1
+
+    def test_the_name_of_a_poorer_report_takes_back_the_richer_one_that_counts(self, acme: Customer) -> None:
+        def told_by(source: str, name: str, usage: dict[str, int]) -> NewEvent:
+            event = call(
+                name,
+                START + timedelta(hours=2),
+                type="ticket.resolved",
+                provider="anthropic",
+                model="opus",
+                usage=usage,
+                response_id="msg_000000001",
+            )
+            return msgspec.structs.replace(event, source=source)
+
+        store_events([told_by("test", "t1", {"output": 10})], now=START + timedelta(days=1))
+        store_events([told_by("app", "t9", {"output": 4, "reasoning": 6})], now=START + timedelta(days=1))
+        run_due(START + timedelta(days=1, minutes=10), kinds=[REPLACING_DUE])
+        assert Event.objects.get().event_id == "t9"
+        rule = tickets()
+        assert report(rule).total.outcomes == 1
+        store_events([reopened("back", 30, "t1")], now=START + timedelta(days=2))
+        told = report(rule).total
+        assert (told.outcomes, told.reversed) == (0, 1)
 
 
 class TestSpans:
