@@ -37,8 +37,6 @@ BATCH_EVENTS = 5_000
 LATE_DRAWS_WAIT = timedelta(
     minutes=5
 )  # late usage seldom comes alone, and drawing anew costs what was drawn since
-# Where several calls count as one, none of them has a price of its own.
-ONE_OF_MANY = ("unique", "max", "latest")
 
 
 def rate_pending(customer_id: int, *, now: datetime, limit: int | None = None) -> int:
@@ -278,7 +276,7 @@ class RatingBatch:
         if usage is None:
             return
         gained = Sums(1, usage.quantity, usage.amount, usage.cost, usage.lift, usage.credits, usage.covered)
-        if metered.aggregation not in ONE_OF_MANY:
+        if metered.adds_up:
             calls.amount += usage.amount + usage.lift
         if metered.aggregation == "unique":
             period_start = self.closed.period_start(stretch.subscription, event.occurred_at)

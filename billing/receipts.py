@@ -6,7 +6,7 @@ from typing import Any
 
 from billing.models import CreditGrant, Invoice, InvoiceLine, RatingPosition
 from billing.redraws import standing_draws
-from billing.terms import Stretch, stretches_of
+from billing.terms import MeteredCharge, Stretch, stretches_of
 from core.ids import public_id
 from core.money import ZERO, exact, plain
 from core.times import render_time
@@ -179,18 +179,19 @@ def charge_parts(
                 for dimensions, quantity, cost in metered.quantities(event)
             ]
         for fact in facts:
-            parts += _charge_part(stretch, charge, fact)
+            parts += _charge_part(stretch, metered, fact)
     return parts
 
 
-def _charge_part(stretch: Stretch, charge: Any, fact: EventFacts) -> list[ChargePart]:
+def _charge_part(stretch: Stretch, metered: MeteredCharge, fact: EventFacts) -> list[ChargePart]:
+    charge = metered.charge
     try:
         usage = None if charge.counts_in_order else contribution(charge, fact)
     except UnpricedEvent:
         return [ChargePart(charge.key, stretch.terms.name, charge.model.name, fact.quantity, None, ZERO)]
     if usage is None:
         return []
-    price = usage.amount + usage.lift if charge.prices_events else None
+    price = usage.amount + usage.lift if charge.prices_events and metered.adds_up else None
     return [ChargePart(charge.key, stretch.terms.name, charge.model.name, usage.quantity, price, usage.lift)]
 
 

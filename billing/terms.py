@@ -17,6 +17,8 @@ from pricing.engine.charge import Charge
 from pricing.plan_terms import PlanTerms
 
 PRICE_PROPERTY = "price"  # where an event brings its own price, for a dynamic charge
+# Where several calls count as one, none of them has a price of its own.
+ONE_OF_MANY = ("unique", "max", "latest")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,11 @@ class MeteredCharge:
     aggregation: str
     dimensions: tuple[str, ...]
     name: str = ""
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the period's quantity is the sum of the events' own."""
+        return self.aggregation not in ONE_OF_MANY
 
     def quantities(self, event: StoredEvent) -> list[tuple[Dimensions, Decimal, Decimal]]:
         """The event's dimensions, quantity and cost, in one part or in one for each token kind.

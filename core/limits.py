@@ -228,6 +228,11 @@ RUN_TREE_RUNS_MAX = 2_000
 # Runs are told whole, so a list reads every event of each; a month of them is what one looks through.
 RUNS_SPAN_DAYS_MAX = 92
 
+# What a customer pays for a run adds up the prices of its calls, worked out as their receipts are: some 0.1 ms each.
+RUNS_PRICED_CALLS_MAX = 5_000
+# A customer's file of runs, read and priced while somebody waits.
+RUNS_FILE_ROWS_MAX = 2_000
+
 VALUE_LINKS_MAX = 4
 VALUE_WINDOW_DAYS_MAX = 90
 

@@ -57,6 +57,18 @@ def events_between(
     return _events(f"occurred_at >= %s AND occurred_at < %s {known} ORDER BY seq", customer_id, start, end)
 
 
+def events_by_seq(customer_id: int, seqs: Sequence[int]) -> list[StoredEvent]:
+    """The customer's events with these numbers, in the order stored."""
+    return _events("seq = ANY(%s) ORDER BY seq", customer_id, list(seqs))
+
+
+def events_of_runs(customer_id: int, run_ids: Sequence[str], limit: int) -> list[StoredEvent]:
+    """The events of these runs in the order stored, ``limit`` of them at most."""
+    return _events(
+        "run_id = ANY(%s) AND run_id <> '' ORDER BY seq LIMIT %s", customer_id, list(run_ids), limit
+    )
+
+
 def unpriced_events(customer_id: int, limit: int, *, older_than: int) -> list[StoredEvent]:
     """Events that wait for a price and were last looked at with a price book before version ``older_than``."""
     return _events("unpriced AND price_book < %s ORDER BY seq LIMIT %s", customer_id, older_than, limit)

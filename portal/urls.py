@@ -1,6 +1,6 @@
 from django.urls import path
 
-from portal.views import calls, credits, doors, invoices, period, usage
+from portal.views import calls, credits, doors, invoices, period, runs, usage
 
 app_name = "portal"
 
@@ -17,6 +17,8 @@ urlpatterns = [
     path("portal/invoices/<str:public_id>", invoices.invoice, name="invoice"),
     path("portal/invoices/<str:public_id>/pdf", invoices.pdf, name="invoice_pdf"),
     path("portal/invoices/<str:public_id>/lines/<int:n>", invoices.line, name="invoice_line"),
+    path("portal/runs", runs.runs, name="runs"),
+    path("portal/runs/<path:run_id>", runs.run, name="run"),
     path("portal/calls", calls.calls, name="calls"),
     path("portal/calls/<int:seq>", calls.call, name="call"),
 ]

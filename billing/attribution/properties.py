@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from billing.attribution.patience import bounded_reading
 from core import limits
@@ -53,16 +54,25 @@ def properties_in_use(customer: Customer | None, start: datetime, end: datetime)
             newest.values,
         )
         looked_at, most = map(int, cursor.fetchone())
-        cursor.execute(
-            f"SELECT p.name, count(*) FROM ({newest.text}) e CROSS JOIN LATERAL jsonb_object_keys(e.properties) p(name)"
-            " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s",
-            [*newest.values, limits.PICKER_NAMES_MAX],
-        )
-        names = [row[0] for row in cursor.fetchall()]
-        paths = [*FIELDS, *(PROPERTIES + name for name in names)]
+        paths = [*FIELDS, *(PROPERTIES + name for name in _names(newest, cursor))]
         found = _values(newest, paths, cursor)
     everybody = customer is not None or EventStream.objects.count() <= limits.PICKER_CUSTOMERS_MAX
     return Properties(looked_at, everybody and most < _most_of_each(customer), found)
+
+
+def names_in_use(customer: Customer, start: datetime, end: datetime) -> list[str]:
+    """The names of the properties that the newest events of the span carry, the most frequent first."""
+    with bounded_reading(), connection.cursor() as cursor:
+        return _names(_newest(customer, start, end), cursor)
+
+
+def _names(newest: Sql, cursor: CursorWrapper) -> list[str]:
+    cursor.execute(
+        f"SELECT p.name, count(*) FROM ({newest.text}) e CROSS JOIN LATERAL jsonb_object_keys(e.properties) p(name)"
+        " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s",
+        [*newest.values, limits.PICKER_NAMES_MAX],
+    )
+    return [row[0] for row in cursor.fetchall()]
 
 
 def _newest(customer: Customer | None, start: datetime, end: datetime) -> Sql:
@@ -93,7 +103,7 @@ def _most_of_each(customer: Customer | None) -> int:
     return limits.PICKER_EVENTS_MAX // (limits.PICKER_CUSTOMERS_MAX if customer is None else 1)
 
 
-def _values(newest: Sql, paths: Sequence[str], cursor: object) -> tuple[Property, ...]:
+def _values(newest: Sql, paths: Sequence[str], cursor: CursorWrapper) -> tuple[Property, ...]:
     parts = []
     for n, path in enumerate(paths):
         column = text_column(path)
@@ -115,9 +125,9 @@ def _values(newest: Sql, paths: Sequence[str], cursor: object) -> tuple[Property
         ],
         "",
     )
-    cursor.execute(statement.text, statement.values)  # type: ignore[attr-defined]
+    cursor.execute(statement.text, statement.values)
     found: dict[int, Property] = {}
-    for n, value, events, together in cursor.fetchall():  # type: ignore[attr-defined]
+    for n, value, events, together in cursor.fetchall():
         known = found.get(n, Property(paths[n], int(together), ()))
         found[n] = Property(known.path, known.events, (*known.values, Value(value, events)))
     return tuple(found.values())

@@ -192,15 +192,22 @@ def quantity(number: Decimal | int | None, unit: str = "") -> SafeString:
     )
 
 
+LEAST_PERCENT = Decimal("0.05")
+
+
 def percent(share: Decimal | None, places: int = 0) -> str:
     """A share of one as percent, which below ten gets a decimal.
 
     >>> percent(Decimal("0.624")), percent(Decimal("0.034")), percent(Decimal("-0.5")), percent(None)
     ('62\\u202f%', '3.4\\u202f%', '−50\\u202f%', '–')
+    >>> percent(Decimal("0.0002")), percent(Decimal(0))
+    ('<\\u202f0.1\\u202f%', '0\\u202f%')
     """
     if share is None:
         return NOTHING
     value = CONTEXT.multiply(share, Decimal(100))
+    if 0 < value < LEAST_PERCENT and not places:
+        return f"<{NARROW_SPACE}0.1{NARROW_SPACE}%"
     return f"{trimmed_percent(value, places)}{NARROW_SPACE}%"
 
 

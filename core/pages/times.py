@@ -1,9 +1,12 @@
 """Instants and days as people read them, always with the zone they are told in."""
 
 from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 from core.periods import Period
+
+DURATIONS = ((86_400, "day", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
 
 
 def moment(at: datetime, zone: str) -> str:
@@ -79,6 +82,24 @@ def ago(at: datetime, now: datetime) -> str:
             count = seconds // size
             return f"{count} {name}{'' if count == 1 else 's'} ago"
     return "just now" if seconds < 10 else f"{seconds} seconds ago"
+
+
+def duration(seconds: Decimal) -> str:
+    """How long something took: its two largest units, and below a minute with one decimal.
+
+    >>> [duration(Decimal(text)) for text in ("0", "0.42", "59.96", "61", "9891.74", "172800", "900000")]
+    ['0 s', '0.4 s', '1 min', '1 min 1 s', '2 h 44 min', '2 days', '10 days 10 h']
+    """
+    tenths = seconds.quantize(Decimal("0.1"), ROUND_HALF_UP)
+    if tenths < 60:
+        return f"{tenths.normalize():f} s"
+    left = int(tenths)
+    for size, name, next_size, next_name in DURATIONS:
+        if left >= size:
+            count, rest = left // size, left % size // next_size
+            unit = f"{name}s" if name == "day" and count > 1 else name
+            return f"{count} {unit}" + (f" {rest} {next_name}" if rest else "")
+    raise AssertionError("a minute is the smallest of them")
 
 
 def days_of(period: Period, zone: str) -> list[date]:

@@ -28,6 +28,7 @@ register.filter("percent", figures.percent)
 register.filter("currency_name", figures.currency_name)
 register.filter("day", times.day)
 register.filter("short_day", times.short_day)
+register.filter("duration", times.duration)
 register.simple_tag(figures.minor_money, name="minor")
 register.simple_tag(figures.bare_minor_money, name="bare_minor")
 register.simple_tag(figures.minor_money_text, name="minor_text")
@@ -46,7 +47,7 @@ def as_decimal(value: object) -> Decimal:
 def moment(at: datetime | None, zone: str) -> SafeString:
     """An instant in a zone; to the second in UTC on hover."""
     return (
-        _time(at, times.moment(at, zone))
+        _moment(at, times.moment(at, zone))
         if at
         else format_html('<span class="none">{}</span>', figures.NOTHING)
     )
@@ -56,7 +57,7 @@ def moment(at: datetime | None, zone: str) -> SafeString:
 def exact_moment(at: datetime | None, zone: str) -> SafeString:
     if at is None:
         return format_html('<span class="none">{}</span>', figures.NOTHING)
-    return _time(at, times.moment_to_the_second(at, zone))
+    return _moment(at, times.moment_to_the_second(at, zone))
 
 
 @register.filter
@@ -143,6 +144,14 @@ def plural(count: int, words: str) -> str:
 @register.filter
 def as_day(value: date | datetime, zone: str) -> str:
     return times.day(times.local_day(value, zone) if isinstance(value, datetime) else value)
+
+
+def _moment(at: datetime, text: str) -> SafeString:
+    """Day and hour, to stand below each other where a table is narrow; its zone then stands beside the table."""
+    day, clock = text.split(", ")
+    hour, zone = clock.split(" ", 1)
+    told = '<span>{},</span> <span>{}<span class="zone"> {}</span></span>'
+    return _time(at, format_html(told, day, hour, zone))
 
 
 def _time(at: datetime, text: str) -> SafeString:

@@ -1,15 +1,23 @@
-"""A customer's single calls."""
+"""A customer's single calls, and what each took of the customer's credits and money."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from itertools import islice
 
 from django.db.models import Q, QuerySet
 
+from billing.own_prices import prices_of_calls
+from billing.redraws import standing_draws
+from core.money import ZERO, exact
 from core.problems import NotFound
 from metering.models import Event
 
 PAGE = 50
 CSV_ROWS_MAX = 10_000
+READ_TOGETHER = 1_000
 # Everything that a customer may see of a call. What it cost the seller stays out of the query itself.
 SEEN = (
     "customer_id",
@@ -41,6 +49,25 @@ class CallFilter:
     before: int | None = None
 
 
+@dataclass(frozen=True)
+class CallRow:
+    """A call with what it burnt, and its own price: None where no charge prices it by itself."""
+
+    event: Event
+    credits: Decimal
+    price: Decimal | None
+
+    @property
+    def step(self) -> int | None:
+        """Its step of its run, where it names one."""
+        step = (self.event.run or {}).get("step")
+        return None if step is None else int(step)
+
+    @property
+    def attempt(self) -> int:
+        return int((self.event.run or {}).get("attempt") or 1)
+
+
 def calls_of(customer_id: int, asked: CallFilter) -> QuerySet[Event]:
     """The customer's calls, the latest stored first; words are looked for in ids and runs, letter by letter."""
     rows = Event.objects.filter(customer_id=customer_id).only(*SEEN)
@@ -61,3 +88,21 @@ def call_by_seq(customer_id: int, seq: int) -> Event:
     if row is None:
         raise NotFound("There is no such call.")
     return row
+
+
+@exact
+def call_rows(customer_id: int, events: Sequence[Event]) -> list[CallRow]:
+    """The calls with what each burnt and is sold for by itself, as their receipts tell it."""
+    seqs = [event.seq for event in events]
+    credits: dict[int, Decimal] = defaultdict(lambda: ZERO)
+    for draw in standing_draws(customer_id, seqs=seqs):
+        credits[draw.seq] += draw.credits
+    prices = prices_of_calls(customer_id, seqs)
+    return [CallRow(event, credits[event.seq], prices[event.seq]) for event in events]
+
+
+def call_rows_of_many(customer_id: int, events: Iterable[Event]) -> Iterator[CallRow]:
+    """The same for many calls, read a part at a time."""
+    waiting = iter(events)
+    while together := list(islice(waiting, READ_TOGETHER)):
+        yield from call_rows(customer_id, together)

@@ -98,12 +98,13 @@ def usage_by(
     customer_id: int, window: Window, by: str, *, only: Mapping[str, Sequence[str]] | None = None
 ) -> list[Slice]:
     """Use per local day and per value of the dimension ``by``; ``only`` keeps calls with certain values."""
-    filters = "".join(" AND dimensions->>%s = ANY(%s)" for _ in only or {})
-    filled = [part for name, values in (only or {}).items() for part in (name, list(values))]
+    named = "coalesce(nullif(dimensions->>%s, ''), %s)"
+    filters = "".join(f" AND {named} = ANY(%s)" for _ in only or {})
+    filled = [part for name, values in (only or {}).items() for part in (name, NAMELESS, list(values))]
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT (hour AT TIME ZONE %s)::date, coalesce(nullif(dimensions->>%s, ''), %s),
+            SELECT (hour AT TIME ZONE %s)::date, {named},
                    sum(events), sum(quantity), sum(amount), sum(credits)
             FROM metering_usagebucket
             WHERE customer_id = %s AND scope_id = %s AND series = %s AND hour >= %s AND hour < %s{filters}

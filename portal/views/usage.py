@@ -4,29 +4,33 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from billing.attribution.patience import TooBroad
 from core.money import CONTEXT, ZERO
 from core.pages import charts
 from core.pages.explorer import explorer_data
 from core.pages.figures import axis_money, compact, money_text
-from core.pages.hues import Hue, hues_of
-from core.pages.spreadsheet import csv_response
-from core.pages.tables import Chip, address, chips_for, day_of, storable, wants_csv
+from core.pages.hues import OTHER, Hue, hues_of
+from core.pages.spreadsheet import Cell, csv_response
+from core.pages.tables import Chip, address, chips_for, day_of, kept, storable, wants_csv
 from core.pages.times import day, local_day, short_day
-from portal.queries.usage import (
-    DIMENSIONS,
-    UNITS,
-    Slice,
-    Used,
-    Window,
-    best_unit,
-    totals_by_name,
-    usage_by,
+from metering.event_columns import TOKEN_KIND
+from portal.queries.usage import DIMENSIONS, UNITS, Slice, Used, Window, best_unit, totals_by_name
+from portal.queries.usage_by_path import (
+    ONLY,
+    Split,
+    SplitUse,
+    choices,
+    label_of,
+    read_split,
+    short_name,
+    usage_split,
 )
 from portal.visits import Visit, portal_page
 
@@ -45,74 +49,98 @@ class NameRow:
     hue: Hue
     used: Used
     share: Decimal | None
-    before: Used
     href: str
 
 
 @portal_page
 def usage(request: HttpRequest, visit: Visit) -> HttpResponseBase:
+    if request.GET.get("where") and request.GET.get("is"):
+        return redirect(_narrowed(request))
     window = window_of(request, visit)
-    by = request.GET.get("by", "model") if request.GET.get("by") in DIMENSIONS else "model"
-    only = _only(request)
-    slices = usage_by(visit.customer.id, window, by, only=only)
-    totals = totals_by_name(slices)
-    total = sum(totals.values(), Used())
-    unit = request.GET["unit"] if request.GET.get("unit") in UNITS else best_unit(total)
-    if wants_csv(request):
-        return csv_response(
-            f"usage-{window.first}-{window.last}",
-            ("day", by, "calls", "tokens", "money", "credits", "currency"),
-            (
-                (
-                    str(s.day),
-                    s.name,
-                    s.used.calls,
-                    s.used.tokens,
-                    s.used.money,
-                    s.used.credits,
-                    visit.customer.currency,
-                )
-                for s in slices
-            ),
-        )
-    earlier = totals_by_name(usage_by(visit.customer.id, window.before, by, only=only))
-    label = labeler(unit, visit.customer.currency)
-    axis = axis_labeler(unit, visit.customer.currency)
-    step = "week" if window.by_weeks else "day"
-    title = f"{SHOWN[unit]} by {step} and {DIMENSIONS[by].lower()}"
-    chart = day_chart(title, slices, window, unit, label, axis)
+    split = read_split(request.GET)
     context = {
         "visit": visit,
         "window": window,
-        "by": by,
-        "by_label": DIMENSIONS[by],
-        "unit": unit,
-        "chart": chart,
-        "explorer": chart_data(chart, slices, window, unit, visit.customer.currency),
-        "rows": name_rows(request, by, unit, totals, earlier),
-        "total": total,
-        "before": sum(earlier.values(), Used()),
+        "split": split,
         "only": [
-            (DIMENSIONS[name], value, address(request, {f"only_{name}": None}))
-            for name, values in only.items()
+            (label_of(name), value, address(request, {f"{ONLY}{name}": None}))
+            for name, values in split.only.items()
             for value in values
         ],
         "presets": chips_for(
             request, "days", [(value if value != DAYS_DEFAULT else "", text) for value, text in PRESETS]
         ),
-        "bys": chips_for(
-            request, "by", [(name if name != "model" else "", text) for name, text in DIMENSIONS.items()]
-        ),
-        "units": unit_chips(request, unit),
+        "kept_days": [item for item in kept(request.GET) if item[0] not in ("from", "to", "days")],
+        "kept_only": kept(request.GET),
         "csv_href": address(request, {"format": "csv"}),
     }
+    try:
+        found = usage_split(visit.customer, window, split, request.GET.get("unit", ""))
+        if wants_csv(request):
+            return _file(found.slices, window, split, visit)
+        before = usage_split(visit.customer, window.before, Split("model", split.only))
+        names = choices(visit.customer, window, split)
+    except TooBroad as problem:
+        names = [*DIMENSIONS, *({split.by} - {*DIMENSIONS})]
+        context |= {"wrong": problem.detail, "bys": _bys(request, names), "names": names}
+        return render(request, "portal/usage.html", context, status=problem.status)
+    context |= {"bys": _bys(request, names), "names": [name for name in names if name != TOKEN_KIND]}
+    context |= _told(request, visit, window, split, found)
+    context |= {"before": sum((part.used for part in before.slices), Used()), "kept_since": found.kept_since}
     return render(request, "portal/usage.html", context)
 
 
-def _only(request: HttpRequest) -> dict[str, list[str]]:
-    """The values that the address narrows each dimension to."""
-    named = {name: request.GET.getlist(f"only_{name}") for name in DIMENSIONS}
-    return {name: [storable(value) for value in values] for name, values in named.items() if any(values)}
+def _told(
+    request: HttpRequest, visit: Visit, window: Window, split: Split, found: SplitUse
+) -> dict[str, Any]:
+    """The chart and the table of what was found."""
+    totals = totals_by_name(found.slices)
+    total = sum(totals.values(), Used())
+    asked = request.GET.get("unit", "")
+    unit = asked if asked in split.units else best_unit(total)
+    step = "week" if window.by_weeks else "day"
+    label = labeler(unit, visit.customer.currency)
+    axis = axis_labeler(unit, visit.customer.currency)
+    title = f"{SHOWN[unit]} by {step} and {split.words}"
+    chart = day_chart(title, found.slices, window, unit, label, axis)
+    return {
+        "unit": unit,
+        "units": [
+            Chip(UNITS[name], address(request, {"unit": name}), name == unit)
+            for name in split.units
+            if total.of(name) or name in (unit, "calls")
+        ],
+        "chart": chart,
+        "explorer": chart_data(chart, found.slices, window, unit, visit.customer.currency),
+        "rows": name_rows(request, split, unit, totals),
+        "total": total,
+    }
+
+
+def _bys(request: HttpRequest, names: Sequence[str]) -> tuple[Chip, ...]:
+    return chips_for(request, "by", [(name if name != "model" else "", label_of(name)) for name in names])
+
+
+def _narrowed(request: HttpRequest) -> str:
+    """The address that the form for one more filter means."""
+    name = short_name(request.GET["where"])
+    wanted = {f"{ONLY}{name}": storable(request.GET["is"])} if name else {}
+    return address(request, {"where": None, "is": None, **wanted})
+
+
+def _file(slices: Sequence[Slice], window: Window, split: Split, visit: Visit) -> HttpResponseBase:
+    """Every day's use by name; what calls are not told apart by has no figure."""
+    units = split.units
+
+    def cells(part: Slice) -> list[Cell]:
+        figures: dict[str, Cell] = {
+            unit: part.used.of(unit) for unit in ("calls", "tokens", "money", "credits")
+        }
+        shown = [figure if unit in units else None for unit, figure in figures.items()]
+        return [str(part.day), part.name, *shown, visit.customer.currency]
+
+    head = ("day", split.by, "calls", "tokens", "money", "credits", "currency")
+    return csv_response(f"usage-{window.first}-{window.last}", head, (cells(part) for part in slices))
 
 
 def window_of(request: HttpRequest, visit: Visit) -> Window:
@@ -162,27 +190,21 @@ def day_chart(
     )
 
 
-def name_rows(
-    request: HttpRequest, by: str, unit: str, totals: dict[str, Used], earlier: dict[str, Used]
-) -> list[NameRow]:
-    names = sorted({*totals, *earlier}, key=lambda name: (-totals.get(name, Used()).of(unit), name))
+def name_rows(request: HttpRequest, split: Split, unit: str, totals: dict[str, Used]) -> list[NameRow]:
+    """The table's lines, largest first; what no name is told of comes last and leads nowhere."""
+    names = sorted(totals, key=lambda name: (name == OTHER, -totals[name].of(unit), name))
     hues = hues_of(names)
     whole = sum((used.of(unit) for used in totals.values()), ZERO)
     return [
         NameRow(
             name,
             hues[name] if place < charts.SERIES_MAX else Hue(None),
-            totals.get(name, Used()),
-            CONTEXT.divide(totals.get(name, Used()).of(unit), whole) if whole else None,
-            earlier.get(name, Used()),
-            address(request, {f"only_{by}": name}),
+            totals[name],
+            CONTEXT.divide(totals[name].of(unit), whole) if whole else None,
+            "" if split.by == TOKEN_KIND or name == OTHER else address(request, {f"{ONLY}{split.by}": name}),
         )
         for place, name in enumerate(names)
     ]
-
-
-def unit_chips(request: HttpRequest, current: str) -> list[Chip]:
-    return [Chip(label, address(request, {"unit": unit}), unit == current) for unit, label in UNITS.items()]
 
 
 def chart_data(

@@ -65,7 +65,9 @@ PORTAL = (
     "/portal/credits",
     "/portal/burn-table",
     "/portal/invoices",
+    "/portal/usage?by=team",
     "/portal/calls",
+    "/portal/runs",
 )
 ACCOUNT = ("/accounts/2fa/", "/accounts/password/change/", "/accounts/email/")
 
@@ -142,6 +144,7 @@ def pages_of(company: Company) -> tuple[list[str], list[str]]:
         "/console/events?customer=acme",
     ]
     portal = [f"/portal/invoices/{invoice}", f"/portal/invoices/{invoice}/lines/1", f"/portal/calls/{seq}"]
+    portal += ["/portal/runs/run-1", "/portal/usage?by=user&only_feature=chat&unit=calls"]
     return console, portal
 
 

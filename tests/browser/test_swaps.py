@@ -65,7 +65,9 @@ def test_a_list_is_sorted_searched_and_walked_in_place(browser: Browser, live_se
         expect(first).to_have_text("Company 07")
         expect(page).to_have_url(re.compile(r"q=c-07"))
         expect(page.locator("[name=q]")).to_be_focused()
-        assert page.evaluate("document.activeElement.selectionStart") == len("c-07"), "the caret stays at the end"
+        assert page.evaluate("document.activeElement.selectionStart") == len("c-07"), (
+            "the caret stays at the end"
+        )
         assert_stayed(page)
 
 
@@ -76,7 +78,9 @@ def test_who_is_quicker_than_the_page_stays_on_it(browser: Browser, live_server:
         sign_in(page, live_server.url, "ops@example.com")
         open_marked(page, f"{live_server.url}/console/customers")
         search_at_once = "setTimeout(() => document.querySelector('[role=search]').requestSubmit())"
-        page.evaluate(f"document.addEventListener('htmx:afterSwap', () => {search_at_once}, {{ once: true }})")
+        page.evaluate(
+            f"document.addEventListener('htmx:afterSwap', () => {search_at_once}, {{ once: true }})"
+        )
         page.locator("thead").get_by_role("link", name="Customer").click()
         expect(page).to_have_url(re.compile(r"[?&]q="))
         assert_stayed(page)

@@ -18,6 +18,9 @@ PATHS = (
     "/portal/burn-table",
     "/portal/invoices",
     "/portal/calls",
+    "/portal/runs",
+    "/portal/runs/run-1",
+    "/portal/usage?by=user&only_feature=chat",
 )
 
 
