@@ -4,7 +4,7 @@ the screen, in both themes, with data and without."""
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -144,7 +144,12 @@ def pages_of(company: Company) -> tuple[list[str], list[str]]:
         "/console/events?customer=acme",
     ]
     portal = [f"/portal/invoices/{invoice}", f"/portal/invoices/{invoice}/lines/1", f"/portal/calls/{seq}"]
-    portal += ["/portal/runs/run-1", "/portal/usage?by=user&only_feature=chat&unit=calls"]
+    begun = (company.now - timedelta(days=60)).date()
+    portal += [
+        f"/portal/runs?from={begun}",
+        "/portal/runs/run-1",
+        "/portal/usage?by=user&only_feature=chat&unit=calls",
+    ]
     return console, portal
 
 
