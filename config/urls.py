@@ -6,10 +6,13 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from config import health
+from metering.urls import urlpatterns as event_addresses
 
-ROOMS = ("core", "customers", "metering", "pricing", "billing", "console", "portal")
+ROOMS = ("core", "customers", "pricing", "billing", "console", "portal")
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    # First, and without a level of their own to go through: most requests bring events.
+    *event_addresses,
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
