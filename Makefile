@@ -29,7 +29,7 @@ check: .venv/dev.stamp ## Check format, lints, types, import contracts, and run 
 	.venv/bin/mypy --config-file $(CLIENT)/pyproject.toml $(CLIENT)/src
 	.venv/bin/lint-imports
 	$(PYTHON) manage.py makemigrations --check --dry-run
-	$(PYTEST) -q tests/pricing/engine tests/core tests/test_tidy.py -m "not slow and not browser and not faults"
+	$(PYTEST) -q tests/pricing/engine tests/core tests/test_tidy.py tests/test_docs.py -m "not slow and not browser and not faults"
 
 bench: .venv/run.stamp ## Measure the numbers that the design promises (only=ingest for one part)
 	$(PYTHON) -m benchmarks $(only)
