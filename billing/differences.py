@@ -151,15 +151,18 @@ class Differences:
         self._after = after
         self._batch = batch
 
-    def take(self, was: StoredEvent, now_is: StoredEvent) -> bool:
-        """Have the buckets gain what one event adds now, less what it added before; whether that is anything at all."""
-        moved = difference(self._before.gains_of(was), self._after.gains_of(now_is))
+    def take(self, was: StoredEvent, now_is: StoredEvent | None) -> bool:
+        """Have the buckets gain what one event adds now, less what it added before; whether that is anything at all.
+
+        ``None`` adds nothing: the event counts no more.
+        """
+        moved = difference(self._before.gains_of(was), {} if now_is is None else self._after.gains_of(now_is))
         for key, sums in moved.items():
             self._batch.gain(key, sums)
         for side in (self._before, self._after):
             for stretch in side.stretches:
                 causes = moved_lines(stretch, moved, self._batch.cause)
-                for at in {was.occurred_at, now_is.occurred_at}:
+                for at in {was.occurred_at, (now_is or was).occurred_at}:
                     if stretch.holds(at):
                         self._batch.note_late(stretch, at, causes)
         return bool(moved)

@@ -1,4 +1,4 @@
-"""Events that count as others by now, where all that they are counted by adds up: the buckets gain the difference.
+"""Events that count as others by now, or no more, where all that they are counted by adds up: the buckets gain the difference.
 
 It costs what the events are, not what their period holds. A largest value, one seen once, what a charge counts in order
 and what was taken back do not add up: their periods are counted again, see ``billing.rebuilding``.
@@ -17,13 +17,13 @@ from customers.models import Customer
 from metering.stored_event import StoredEvent, event_by_id
 from metering.usage import drop_empty_buckets
 
-# An event as it was rated, and as it is now.
-Swap = tuple[StoredEvent, StoredEvent]
+# An event as it was rated, and as it is now; ``None`` where it counts no more.
+Swap = tuple[StoredEvent, StoredEvent | None]
 
 
 def adds_up(stretches: Iterable[Stretch], swaps: Iterable[Swap]) -> bool:
     """Whether every charge that counts one of these events, as it was or as it is, adds them up one by one."""
-    told = [event for swap in swaps for event in swap]
+    told = [event for swap in swaps for event in swap if event is not None]
     return all(_adds_up(stretch, metered, told) for stretch in stretches for metered in stretch.charges)
 
 
@@ -57,7 +57,7 @@ def swap(
     differences = Differences(was, becomes, batch)
     for before, after in swaps:
         differences.take(before, after)
-    swapped = {after.seq for _, after in swaps}
+    swapped = {before.seq for before, _ in swaps}
     others = {draw.seq: draw for draw in [*stood, *stand] if draw.seq not in swapped}
     for seq in sorted(others):
         event = event_by_id(customer.id, others[seq].event_id, others[seq].source)

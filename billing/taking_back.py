@@ -18,7 +18,7 @@ from billing.terms import stretches_of
 from core.money import exact
 from customers.models import Customer
 from metering.models import Event, WithdrawnEvent
-from metering.stored_event import StoredEvent, event_by_id, mark_unpriced
+from metering.stored_event import StoredEvent, events_by_seq, mark_unpriced
 from metering.withdrawals import Brought
 
 
@@ -45,9 +45,7 @@ def take_back(
     customer = Customer.objects.get(id=customer_id)
     rated_seq = lock_customer(customer_id).rated_seq
     drawn = _first_drawn(customer_id, events)
-    was = {
-        one.seq: event_by_id(customer_id, one.event_id, one.source) for one in events if one.seq <= rated_seq
-    }
+    was = events_by_seq(customer_id, [one.seq for one in events if one.seq <= rated_seq])
     replacing = {seq: event for seq, event in withdraw().items() if seq <= rated_seq}
     moments |= {event.occurred_at for event in replacing.values()}
     first = min([*replacing, *([] if drawn is None else [drawn])], default=None)
@@ -59,9 +57,9 @@ def take_back(
         without = frozenset(one.seq for one in events)
         redraw(customer_id, first, replacing, tables, cause=cause, now=now, without=without)
         _mark_unlisted(customer_id, replacing.values(), tables)
-    swaps = [(event, replacing[seq]) for seq, event in was.items() if event is not None and seq in replacing]
+    swaps = [(event, replacing.get(event.seq)) for event in was]
     stand = [] if first is None else standing_draws(customer_id, from_seq=first)
-    if len(swaps) == len(was) and adds_up(stretches_of(customer_id), swaps):
+    if adds_up(stretches_of(customer_id), swaps):
         swap(customer, swaps, stood, stand, why=why, now=now)
         return
     moments |= {draw.occurred_at for draw in [*stood, *stand]}

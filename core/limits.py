@@ -259,6 +259,10 @@ BACKFILL_BATCH_ROWS = 1_000
 # Stored in one transaction, while that customer's other events wait: a fifth of a second.
 BACKFILL_STORE_ROWS = 2_000
 
+# Taken back in one transaction. Draws since the first of them are made anew with it, and where a charge does not add up
+# (a largest value, one seen once) its whole period is counted again: fewer at once would do that more often.
+BACKFILL_REVERT_ROWS = 5_000
+
 # Looked at before the work is handed on to the next task, so that none meets its time limit.
 BACKFILL_SLICE_ROWS = 100_000
 

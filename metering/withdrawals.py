@@ -1,4 +1,4 @@
-"""Events that a backfill brought and that are taken back with it.
+"""Events that a backfill brought and that are taken back with it, some rows at a time.
 
 A withdrawn event leaves the events and is kept beside them, unchanged. So whatever reads events (rating, re-rating, pages,
 the books) sees what counts, without a condition that one of them could forget. Its identity is free again, as if the
@@ -74,12 +74,29 @@ def claim_from_backfill(customer_id: int, told_again: Sequence[tuple[str, str, s
             raise Withdrawn
 
 
-def brought_by(customer_id: int, backfill_id: UUID) -> list[Brought]:
-    """The customer's events that this backfill alone brought, in the order stored.
+@dataclass(frozen=True)
+class Batch:
+    """Some of a backfill's stored rows, by number, and the events that it alone brought with them, in the order stored."""
+
+    rows: list[int]
+    brought: list[Brought]
+
+
+def next_to_withdraw(customer_id: int, backfill_id: UUID, most: int) -> Batch:
+    """The customer's next rows to take back, those that happened last first: draws are made anew from the first one on.
 
     Those that another backfill, closed since, found there as well become that one's, in the caller's transaction.
     """
+    values: dict[str, Any] = {"id": backfill_id, "customer": customer_id, "door": DOOR, "most": most}
     with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT n FROM metering_backfillrow WHERE backfill_id = %(id)s AND outcome = 'stored'
+            AND customer_id = %(customer)s ORDER BY occurred_at DESC, n DESC LIMIT %(most)s
+            """,
+            values,
+        )
+        values["rows"] = [n for (n,) in cursor.fetchall()]
         cursor.execute(
             """
             WITH heirs AS (
@@ -89,7 +106,7 @@ def brought_by(customer_id: int, backfill_id: UUID) -> list[Brought]:
                     AND heir.source = mine.source AND heir.backfill_id <> mine.backfill_id
                     AND heir.outcome = 'duplicate' AND heir.content_hash = mine.content_hash
                 JOIN metering_backfill b ON b.id = heir.backfill_id AND b.state IN ('closing', 'closed')
-                WHERE mine.backfill_id = %(id)s AND mine.customer_id = %(customer)s AND mine.outcome = 'stored'
+                WHERE mine.backfill_id = %(id)s AND mine.n = ANY(%(rows)s)
                 ORDER BY mine.n, b.created_at, heir.n),
             inherit AS (
                 UPDATE metering_backfillrow r SET outcome = 'stored', received = NULL FROM heirs h
@@ -104,7 +121,7 @@ def brought_by(customer_id: int, backfill_id: UUID) -> list[Brought]:
             UPDATE metering_backfillrow r SET outcome = 'kept' FROM heirs h
             WHERE r.backfill_id = %(id)s AND r.n = h.mine
             """,
-            {"id": backfill_id, "customer": customer_id},
+            values,
         )
         # Whoever claims one of these waits for this transaction, and then finds it gone.
         cursor.execute(
@@ -112,20 +129,26 @@ def brought_by(customer_id: int, backfill_id: UUID) -> list[Brought]:
             SELECT e.seq, e.event_id, e.source, e.occurred_at, e.properties ->> 'reverses'
             FROM metering_event e JOIN metering_backfillrow r ON r.customer_id = e.customer_id
                 AND r.event_id = e.event_id AND r.source = e.source
-            WHERE r.backfill_id = %s AND r.customer_id = %s AND r.outcome = 'stored' AND e.door = %s
+            WHERE r.backfill_id = %(id)s AND r.n = ANY(%(rows)s) AND r.outcome = 'stored' AND e.door = %(door)s
             ORDER BY e.seq FOR UPDATE OF e
             """,
-            [backfill_id, customer_id, DOOR],
+            values,
         )
-        return [Brought(*row) for row in cursor.fetchall()]
+        return Batch(values["rows"], [Brought(*row) for row in cursor.fetchall()])
 
 
-def withdraw(customer_id: int, backfill_id: UUID, *, now: datetime) -> int:
-    """Take the events that ``brought_by`` told out of those that count, in its transaction; how many that were.
+def withdraw(customer_id: int, backfill_id: UUID, rows: list[int], *, now: datetime) -> int:
+    """Take the events of a ``Batch`` out of those that count, in its transaction; how many that were.
 
-    A report of the backfill's that still waits to take another event's place goes, too.
+    Reports of the backfill's that still wait to take another event's place go, too, all of them with the first rows.
     """
-    values: dict[str, Any] = {"id": backfill_id, "customer": customer_id, "door": DOOR, "now": now}
+    values: dict[str, Any] = {
+        "id": backfill_id,
+        "customer": customer_id,
+        "door": DOOR,
+        "now": now,
+        "rows": rows,
+    }
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -140,7 +163,7 @@ def withdraw(customer_id: int, backfill_id: UUID, *, now: datetime) -> int:
             """
             WITH gone AS (
                 DELETE FROM metering_event e USING metering_backfillrow r
-                WHERE r.backfill_id = %(id)s AND r.customer_id = %(customer)s AND r.outcome = 'stored'
+                WHERE r.backfill_id = %(id)s AND r.n = ANY(%(rows)s) AND r.outcome = 'stored'
                 AND e.customer_id = %(customer)s AND e.event_id = r.event_id AND e.source = r.source
                 AND e.door = %(door)s RETURNING e.*)
             INSERT INTO metering_withdrawnevent
@@ -156,7 +179,7 @@ def withdraw(customer_id: int, backfill_id: UUID, *, now: datetime) -> int:
             UPDATE metering_backfillrow r SET outcome = CASE WHEN EXISTS (
                 SELECT 1 FROM metering_event e WHERE e.customer_id = r.customer_id AND e.event_id = r.event_id
                 AND e.source = r.source) THEN 'kept' ELSE 'withdrawn' END
-            WHERE r.backfill_id = %(id)s AND r.customer_id = %(customer)s AND r.outcome = 'stored'
+            WHERE r.backfill_id = %(id)s AND r.n = ANY(%(rows)s) AND r.outcome = 'stored'
             """,
             values,
         )

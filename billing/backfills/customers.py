@@ -17,7 +17,7 @@ from core.failpoints import failpoint
 from metering.backfills.storing import leave_out, next_rows, store_rows
 from metering.models import Backfill, BackfillStep
 from metering.stored_event import StoredEvent
-from metering.withdrawals import brought_by, withdraw
+from metering.withdrawals import next_to_withdraw, withdraw
 
 TICK = timedelta(microseconds=1)
 NO_SUBSCRIPTION = "none"
@@ -73,33 +73,42 @@ def _store_next(customer_id: int, backfill: Backfill, now: datetime) -> int:
     return len(rows)
 
 
-def revert_for(customer_id: int, backfill_id: UUID, *, now: datetime) -> None:
-    """Take back what the backfill brought for the customer, once: events, draws, usage, and what they came to."""
+def revert_for(customer_id: int, backfill_id: UUID, *, now: datetime) -> bool:
+    """Take back some of what the backfill brought for the customer: events, draws, usage, and what they came to.
+
+    ``False`` where more is left. In between all is as if the rest were all that the backfill had brought.
+    """
     rate_pending(customer_id, now=now)
     with transaction.atomic():
         position = lock_customer(customer_id)
         step = BackfillStep.objects.get(customer_id=customer_id, backfill_id=backfill_id)
+        more = False
         if step.state == StepState.CLOSED:
-            brought = brought_by(customer_id, backfill_id)
-            if brought and brought[-1].seq > position.rated_seq:
+            batch = next_to_withdraw(customer_id, backfill_id, limits.BACKFILL_REVERT_ROWS)
+            more = len(batch.rows) == limits.BACKFILL_REVERT_ROWS
+            if batch.brought and batch.brought[-1].seq > position.rated_seq:
                 rate_pending(customer_id, now=now)
             take_back(
                 customer_id,
-                brought,
-                partial(_withdraw, customer_id, backfill_id, now),
+                batch.brought,
+                partial(_withdraw, customer_id, backfill_id, batch.rows, now),
                 why=Cause.WITHDRAWN,
-                cause=backfill_id.hex,
+                cause=f"{backfill_id.hex}:{max(batch.rows, default=0)}",
                 now=now,
             )
-            BackfillStep.objects.filter(customer_id=customer_id, backfill_id=backfill_id).update(
-                state=StepState.REVERTED
-            )
-            refresh_since(customer_id, step.first_at)
+            if not more:
+                BackfillStep.objects.filter(customer_id=customer_id, backfill_id=backfill_id).update(
+                    state=StepState.REVERTED
+                )
+                refresh_since(customer_id, step.first_at)
         failpoint("billing.backfills.reverting.before_commit")
+    if more:
+        return False
     left_in = (StepState.CLOSED,)
     move_on(backfill_id, left_in=left_in, now_in=State.REVERTING, then=State.REVERTED, reverted_at=now)
+    return True
 
 
-def _withdraw(customer_id: int, backfill_id: UUID, now: datetime) -> dict[int, StoredEvent]:
-    withdraw(customer_id, backfill_id, now=now)
+def _withdraw(customer_id: int, backfill_id: UUID, rows: list[int], now: datetime) -> dict[int, StoredEvent]:
+    withdraw(customer_id, backfill_id, rows, now=now)
     return {}

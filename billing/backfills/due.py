@@ -64,8 +64,7 @@ def close_is_due(work: Work, now: datetime) -> datetime | None:
 
 def revert_is_due(work: Work, now: datetime) -> datetime | None:
     """A customer's rows wait to be taken back."""
-    revert_for(work.customer_id, UUID(work.key), now=now)
-    return None
+    return None if revert_for(work.customer_id, UUID(work.key), now=now) else _go_on(work, now)
 
 
 def _go_on(work: Work, now: datetime) -> datetime | None:

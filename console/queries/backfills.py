@@ -76,10 +76,13 @@ def progress_of(row: Backfill) -> Progress:
     customers = sum(parts.values())
     if row.state == Backfill.State.CHECKING and row.rows_total is None:
         return Progress(row.rows_read, 0, "rows read", parked)
+    if row.state == Backfill.State.REVERTING:
+        counts = outcome_counts(row)
+        gone = counts["withdrawn"] + counts["kept"]
+        return Progress(gone, gone + counts["stored"], "rows taken back", parked)
     waiting = {
         Backfill.State.CHECKING: parts["waiting"],
         Backfill.State.CLOSING: parts["waiting"] + parts["found"],
-        Backfill.State.REVERTING: parts["closed"],
     }.get(Backfill.State(row.state), 0)
     return Progress(customers - waiting, customers, "customers done", parked)
 

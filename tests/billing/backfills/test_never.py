@@ -22,7 +22,10 @@ from billing.models import CreditGrant, Subscription
 from billing.rating import rate_pending
 from billing.redraws import standing_draws
 from billing.statement import spend_statement
+from console.queries.backfills import progress_of
+from core import limits
 from core.due_work import run_due
+from core.failpoints import armed
 from metering.backfills.columns import HowToRead
 from metering.backfills.file import keep_part
 from metering.events import store_events
@@ -89,7 +92,10 @@ def events_of(name: str, uses: list[tuple[int, int, str, str]], tickets: list[st
     return made
 
 
-def a_world() -> tuple[Any, Subscription]:
+ADDING_UP = [charge for charge in CHARGES if charge["key"] in ("tokens", "overage")]
+
+
+def a_world(charges: list[dict[str, Any]] = CHARGES) -> tuple[Any, Subscription]:
     acme = a_customer()
     a_meter("tokens", "usage.input")
     a_meter("peak", "usage.input", aggregation="max")
@@ -97,7 +103,7 @@ def a_world() -> tuple[Any, Subscription]:
     a_meter("seats", "properties.user", aggregation="unique")
     a_meter("solved", aggregation="count", event_type="ticket.solved")
     create_table("standard", "Standard", RATES, now=START - timedelta(days=1))
-    return acme, subscribe(acme, a_plan(CHARGES, credit_grants=[{"amount": "9", "cost_basis": "0.01"}]))
+    return acme, subscribe(acme, a_plan(charges, credit_grants=[{"amount": "9", "cost_basis": "0.01"}]))
 
 
 def store(customer: Any, events: list[NewEvent]) -> None:
@@ -129,8 +135,10 @@ def through_a_file(events: list[NewEvent]) -> UUID:
 
 
 def run(backfill_id: UUID, until: str) -> None:
-    while run_due(NOW, kinds=KINDS):
-        pass
+    later = NOW
+    while run_due(later, kinds=KINDS):
+        later += timedelta(seconds=1)
+        assert breaches() == []
     assert Backfill.objects.get(id=backfill_id).state == until
 
 
@@ -163,8 +171,15 @@ def position(customer: Any, subscription: Subscription) -> dict[str, Any]:
     }
 
 
+@pytest.fixture
+def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are taken back by twos, so that few of them need several transactions."""
+    monkeypatch.setattr(limits, "BACKFILL_REVERT_ROWS", 2)
+
+
+@pytest.mark.parametrize("charges", [CHARGES, ADDING_UP], ids=["of all kinds", "that add up"])
 @settings(
-    max_examples=8,
+    max_examples=6,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -175,13 +190,15 @@ def position(customer: Any, subscription: Subscription) -> dict[str, Any]:
     after=[(0, 1, "u1", "reopened"), (0, 2, "u1", "call")],
 )
 @given(before=USES, brought=st.lists(USE, min_size=1, max_size=6), after=USES)
-def test_closed_and_reverted_is_never(before: Any, brought: Any, after: Any) -> None:
+def test_closed_and_reverted_is_never(
+    charges: Any, before: Any, brought: Any, after: Any, two_at_once: None
+) -> None:
     told = []
     for with_a_backfill in (False, True):
         with transaction.atomic():
             forget_what_is_remembered()  # the world before was rolled back
             tickets: list[str] = []
-            customer, subscription = a_world()
+            customer, subscription = a_world(charges)
             store(customer, events_of("a", before, tickets))
             own = list(tickets)
             file = events_of("f", brought, own)
@@ -222,3 +239,30 @@ def test_the_preview_says_what_closing_does() -> None:
             "rows": 4,
         }
     ]
+
+
+def test_a_revert_that_dies_between_its_rows_goes_on_where_it_was(two_at_once: None) -> None:
+    customer, subscription = a_world(ADDING_UP)
+    never = position(customer, subscription)
+    backfill_id = through_a_file(events_of("f", [(day, 2, "u1", "call") for day in range(5)], []))
+    revert_backfill(backfill_id, by="", now=NOW)
+    left = []
+    for n in range(6):
+        if n % 2 == 0:
+            with armed("billing.backfills.reverting.before_commit", _die):
+                run_due(NOW + timedelta(hours=n), kinds=KINDS)
+        else:
+            run_due(NOW + timedelta(hours=n), kinds=KINDS)
+        assert breaches() == []
+        backfill = Backfill.objects.get(id=backfill_id)
+        progress = progress_of(backfill)
+        left.append((backfill.state, progress.all - progress.done if progress.of == "rows taken back" else 0))
+    assert left == [
+        *[("reverting", 5), ("reverting", 3), ("reverting", 3), ("reverting", 1), ("reverting", 1)],
+        ("reverted", 0),
+    ]
+    assert position(customer, subscription) == never
+
+
+def _die() -> None:
+    raise RuntimeError("killed")
