@@ -7,11 +7,13 @@ from django.db import connection
 from django.db.models import Q
 
 from billing.models import CreditGrant, CustomerDay, Invoice, Subscription, SubscriptionSegment
+from console.queries.currencies import BY_CURRENCY
 from console.queries.overview import Earned, EarnedDay
 from core.money import ZERO
 from core.problems import NotFound
 from customers.models import ApiKey, Customer, Member
 from metering.models import EventStream
+from pricing.cost_currency import COST_CURRENCY
 
 SORTS = {
     "name": "c.name",
@@ -20,8 +22,10 @@ SORTS = {
     "events": "coalesce(d.events, 0)",
     "revenue": "coalesce(d.revenue, 0)",
     "cost": "coalesce(d.cost, 0)",
-    "margin": "CASE WHEN d.revenue > 0 THEN (d.revenue - d.cost) / d.revenue END",
+    "margin": f"CASE WHEN d.revenue > 0 AND c.currency = '{COST_CURRENCY}' THEN (d.revenue - d.cost) / d.revenue END",
 }
+# What comes before them, always upward.
+WITHIN = {"revenue": f"{BY_CURRENCY}, "}
 # Without a sort or a filter by figures, the page's customers are found first and added up after.
 PLAIN_SORTS = frozenset({"name", "key", "created"})
 
@@ -74,7 +78,7 @@ def count_customers(words: str) -> int:
 def customer_rows(search: CustomerSearch, *, offset: int = 0, limit: int | None = None) -> list[CustomerRow]:
     """One page of customers with their figures from ``since`` to ``until``."""
     way = "DESC" if search.downward else "ASC"
-    page = f"ORDER BY {SORTS[search.sort]} {way} NULLS LAST, c.id LIMIT %s OFFSET %s"
+    page = f"ORDER BY {WITHIN.get(search.sort, '')}{SORTS[search.sort]} {way} NULLS LAST, c.id LIMIT %s OFFSET %s"
     where, words = "", []
     if search.words:
         like = f"%{_escaped(search.words)}%"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet
 
 from billing.models import Invoice, InvoiceLine
+from console.queries.currencies import place_of_currency
 from core.ids import parse_public_id
 from core.problems import NotFound
 
@@ -17,7 +18,7 @@ class InvoicePage:
 
 def invoices_like(words: str, status: str) -> QuerySet[Invoice]:
     """Invoices whose number, customer's key or name hold the words."""
-    rows = Invoice.objects.select_related("customer")
+    rows = Invoice.objects.select_related("customer").annotate(place_of_currency=place_of_currency())
     if status in Invoice.Status.values:
         rows = rows.filter(status=status)
     if words:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from billing.corrections import corrections_of
 from console.access import staff_page
+from console.queries.currencies import has_several_currencies
 from console.queries.customers import (
     CustomerRow,
     CustomerSearch,
@@ -63,7 +64,9 @@ def customers(request: HttpRequest) -> HttpResponseBase:
         ),
         default=DEFAULT,
     )
-    return render(request, "console/customers.html", {"listing": page, "days": DAYS})
+    several = column.key == "revenue" and has_several_currencies()
+    context = {"listing": page, "days": DAYS, "within": COST_CURRENCY if several else ""}
+    return render(request, "console/customers.html", context)
 
 
 @staff_page

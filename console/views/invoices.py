@@ -9,6 +9,7 @@ from billing.documents import invoice_pdf
 from billing.invoices import finalize_invoice, void_invoice
 from billing.models import Invoice
 from console.access import staff_page
+from console.queries.currencies import has_several_currencies
 from console.queries.invoices import counts_by_status, invoice_page, invoices_like
 from core.clock import now as present
 from core.due_work import Park
@@ -17,6 +18,7 @@ from core.money import from_minor
 from core.pages.spreadsheet import csv_response
 from core.pages.tables import Column, chips_for, listing, order_fields, ordering, searched, wants_csv
 from core.problems import NotFound, Problem
+from pricing.cost_currency import COST_CURRENCY
 
 COLUMNS = (
     Column("number", "Invoice", order=("number", "id")),
@@ -24,7 +26,14 @@ COLUMNS = (
     Column("period", "Period", low=True, order=("period_start", "id"), descending_first=True),
     Column("status", "Status"),
     Column("due", "Due by", low=True, order=("due_at", "id"), descending_first=True),
-    Column("total", "Total", number=True, order=("total_minor", "id"), descending_first=True),
+    Column(
+        "total",
+        "Total",
+        number=True,
+        order=("total_minor", "id"),
+        descending_first=True,
+        within=("place_of_currency",),
+    ),
 )
 DEFAULT = "-period"
 STATUSES = [
@@ -74,7 +83,11 @@ def invoices(request: HttpRequest) -> HttpResponseBase:
         )
     chips = chips_for(request, "status", STATUSES, counts_by_status())
     page = listing(request, COLUMNS, found, default=DEFAULT, chips=chips)
-    return render(request, "console/invoices.html", {"listing": page})
+    column, _ = ordering(request, COLUMNS, DEFAULT)
+    several = bool(column.within) and has_several_currencies()
+    return render(
+        request, "console/invoices.html", {"listing": page, "within": COST_CURRENCY if several else ""}
+    )
 
 
 @staff_page

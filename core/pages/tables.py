@@ -19,7 +19,10 @@ YEARS = (2001, 2199)
 
 @dataclass(frozen=True)
 class Column:
-    """One column. With ``order`` (field names, ascending) its head is a link that sorts."""
+    """One column. With ``order`` (field names, ascending) its head is a link that sorts.
+
+    ``within`` are fields that come before these, always upward: amounts are compared within their currency.
+    """
 
     key: str
     label: str
@@ -27,6 +30,7 @@ class Column:
     low: bool = False
     order: tuple[str, ...] = ()
     descending_first: bool = False
+    within: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def ordering(request: HttpRequest, columns: Sequence[Column], default: str) -> t
 
 
 def order_fields(column: Column, downward: bool) -> list[str]:
-    return [f"-{name}" if downward else name for name in column.order]
+    return [*column.within, *(f"-{name}" if downward else name for name in column.order)]
 
 
 def heads_for(request: HttpRequest, columns: Sequence[Column], default: str) -> tuple[Head, ...]:

@@ -167,7 +167,7 @@ class TestCustomers:
     ) -> None:
         for n in range(60):
             create_customer(key=f"c{n}", name=f"Customer {n}", now=present())
-        with django_assert_max_num_queries(5):
+        with django_assert_max_num_queries(6):
             page = text_of(operator, "/console/customers")
         assert "1 – 50 of 62" in page
 
