@@ -58,7 +58,8 @@ def read_body(body: bytes, content_type: str, *, now: datetime, customer: str | 
     """
     read = partial(read_event, now=now, customer=customer)
     if content_type in {"application/x-ndjson", "application/ndjson", "application/jsonl"}:
-        return read_each(_checked_batch(_lines(body)), read)
+        told = plain_events.read_lines(body, now=now, customer=customer)
+        return told or read_each(_checked_batch(_lines(body)), read)
     plain = plain_events.read_body(body, now=now, customer=customer)
     if plain is not None:
         return plain

@@ -5,7 +5,7 @@ says what is wrong; what is read here, it would read alike.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
@@ -76,39 +76,58 @@ class _Unusual(Exception):
     """Something that is for the longer way to judge."""
 
 
-_batch = msgspec.json.Decoder(list[_PlainEvent])
+class _PlainBatch(msgspec.Struct, forbid_unknown_fields=True):
+    events: list[_PlainEvent]
+
+
+Told = _PlainEvent | _PlainBatch | list[_PlainEvent]
 _single = msgspec.json.Decoder(_PlainEvent)
+_array = msgspec.json.Decoder(list[_PlainEvent])
+_batch = msgspec.json.Decoder(_PlainBatch)
 _encode = msgspec.json.Encoder().encode
 
 
 def read_body(body: bytes, *, now: datetime, customer: str | None) -> Reading | None:
-    """The events of a JSON array or a single object; None where ``native`` must judge."""
-    lone = body[:1] == b"{"
-    if not lone and body[:1] != b"[":
-        return None
-    events = _read(body, _single if lone else _batch, now, customer)
-    if not events or len(events) > limits.BATCH_EVENTS_MAX:
-        return None
-    return Reading(lone, events, list(range(len(events))))
+    """The events of a JSON array, of ``{"events": […]}`` or a single object; None where ``native`` must judge."""
+    if body[:1] == b"[":
+        return _read(body, _array.decode, now, customer)
+    if body[:9] == b'{"events"':
+        return _read(body, _batch.decode, now, customer)
+    return _read(body, _single.decode, now, customer)
+
+
+def read_lines(body: bytes, *, now: datetime, customer: str | None) -> Reading | None:
+    """The events of NDJSON, one a line; None where ``native`` must judge."""
+    return _read(body, _single.decode_lines, now, customer)
 
 
 def _read(
     body: bytes,
-    decoder: "msgspec.json.Decoder[_PlainEvent] | msgspec.json.Decoder[list[_PlainEvent]]",
+    decode: Callable[[bytes], Told],
     now: datetime,
     customer: str | None,
-) -> list[NewEvent] | None:
+) -> Reading | None:
     # In these bytes every text is of printable ASCII and blanks, and every quotation mark opens or closes one.
     if not body.isascii() or b"\\" in body or b"\x7f" in body:
         return None
     try:
-        found = decoder.decode(body)
+        told = decode(body)
         # Of two equal names the decoder keeps the last: see ``event_json.decode_events``.
-        if body.count(b'"') != _encode(found).count(b'"'):
+        if body.count(b'"') != _encode(told).count(b'"'):
             return None
-        return _events_of(found if isinstance(found, list) else [found], now, customer)
+        found = _listed(told)
+        if not 1 <= len(found) <= limits.BATCH_EVENTS_MAX:
+            return None
+        lone = isinstance(told, _PlainEvent)
+        return Reading(lone, _events_of(found, now, customer), list(range(len(found))))
     except (_Unusual, ValueError, RecursionError):
         return None
+
+
+def _listed(told: Told) -> list[_PlainEvent]:
+    if isinstance(told, _PlainBatch):
+        return told.events
+    return [told] if isinstance(told, _PlainEvent) else told
 
 
 def _events_of(found: Iterable[_PlainEvent], now: datetime, customer: str | None) -> list[NewEvent]:

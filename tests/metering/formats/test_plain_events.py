@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core import limits
@@ -64,30 +64,41 @@ def events() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def carefully(body: bytes, customer: str | None) -> Reading:
-    read, tree = partial(read_event, now=NOW, customer=customer), decode_events(body)
-    return read_each(tree, read) if isinstance(tree, list) else read_one(tree, read)
+def carefully(sent: list[bytes], lone: bool, customer: str | None) -> Reading:
+    read, items = partial(read_event, now=NOW, customer=customer), [decode_events(one) for one in sent]
+    return read_one(items[0], read) if lone else read_each(items, read)
 
 
-@given(st.lists(events(), min_size=1, max_size=3), st.booleans(), st.sampled_from([None, "acme", "other"]))
-@example([USUAL], True, None)
+def in_one_pass(sent: list[bytes], shape: str, customer: str | None = None) -> Reading | None:
+    """The same events in one of the shapes that a body may have."""
+    if shape == "lines":
+        return plain_events.read_lines(b"\n".join(sent) + b"\n", now=NOW, customer=customer)
+    listed = b"[" + b", ".join(sent) + b"]"
+    body = {"array": listed, "object": b'{"events": ' + listed + b"}", "single": sent[0]}[shape]
+    return plain_events.read_body(body, now=NOW, customer=customer)
+
+
+SHAPES = st.sampled_from(["array", "object", "lines", "single"])
+
+
+@given(st.lists(events(), min_size=1, max_size=3), SHAPES, st.sampled_from([None, "acme", "other"]))
 def test_what_it_reads_the_careful_reader_reads_alike(
-    sent: list[dict[str, Any]], as_batch: bool, customer: str | None
+    sent: list[dict[str, Any]], shape: str, customer: str | None
 ) -> None:
-    body = json.dumps(sent if as_batch else sent[0], ensure_ascii=False).encode()
-    reading = plain_events.read_body(body, now=NOW, customer=customer)
+    written = [json.dumps(event, ensure_ascii=False).encode() for event in sent]
+    reading = in_one_pass(written, shape, customer)
     if reading is not None:
-        assert reading == carefully(body, customer)
+        assert reading == carefully(written, shape == "single", customer)
 
 
-@given(st.sets(st.sampled_from(sorted(USUAL.keys() - {"id", "type", "customer"}))), st.booleans())
-def test_it_reads_whatever_is_usual(missing: set[str], with_nulls: bool) -> None:
+@given(st.sets(st.sampled_from(sorted(USUAL.keys() - {"id", "type", "customer"}))), st.booleans(), SHAPES)
+def test_it_reads_whatever_is_usual(missing: set[str], with_nulls: bool, shape: str) -> None:
     kept = {name: value for name, value in USUAL.items() if name not in missing}
     nulls = dict.fromkeys(missing) if with_nulls else {}
-    body = json.dumps([kept | nulls, kept]).encode()
-    reading = plain_events.read_body(body, now=NOW, customer=None)
+    written = [json.dumps(event).encode() for event in (kept | nulls, kept)]
+    reading = in_one_pass(written, shape)
     assert reading is not None
-    assert reading == carefully(body, None)
+    assert reading == carefully(written, shape == "single", None)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +110,8 @@ def test_it_reads_whatever_is_usual(missing: set[str], with_nulls: bool) -> None
         b'[{"id":"\\u0061","type":"t","customer":"c"}]',
         '[{"id":"a","type":"t","customer":"c","properties":{"x":"\u00e9"}}]'.encode(),
         b'\xef\xbb\xbf[{"id":"a","type":"t","customer":"c"}]',
-        b'{"events":[{"id":"a","type":"t","customer":"c"}]}',
+        b'{"events":[{"id":"a","type":"t","customer":"c"}],"more":1}',
+        b'{"events":[],"events":[{"id":"a","type":"t","customer":"c"}]}',
         b"[]",
         b"[",
         b"",
@@ -112,7 +124,8 @@ def test_it_reads_whatever_is_usual(missing: set[str], with_nulls: bool) -> None
         "escape",
         "letter",
         "mark",
-        "object",
+        "beside",
+        "twice",
         "empty",
         "cut",
         "none",
