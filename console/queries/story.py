@@ -11,6 +11,7 @@ from django.db.models import Q
 from billing.models import CreditDraw, CreditGrant, ReRatingStep
 from billing.receipts import Receipt, receipt_of
 from billing.terms import stretches_of
+from console.queries.mixed_models import MixedModels, mixed_models
 from core.problems import NotFound
 from customers.models import Customer
 from metering.formats.usage_steps import DisjointStep, disjoint_steps
@@ -72,6 +73,7 @@ class Story:
     re_ratings: tuple[ReRatingStep, ...]
     steps: tuple[DisjointStep, ...]
     tokens_together: Decimal | None
+    mixed: MixedModels | None
 
     @property
     def redrawn(self) -> bool:
@@ -108,6 +110,7 @@ def story_of(customer_id: int, seq: int) -> Story:
         _re_ratings(customer_id, event.occurred_at),
         disjoint_steps(event.provider, raw.get("api", ""), raw["usage"]) if "usage" in raw else (),
         _tokens(event),
+        mixed_models(event),
     )
 
 
