@@ -26,7 +26,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.conftest import Api, an_api
 
-EXAMPLES = int(os.environ.get("BURNLINE_FUZZ_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("BURNLINE_FUZZ_EXAMPLES", "6"))
 PATHS = os.environ.get("BURNLINE_FUZZ_PATHS", "^/(v1|api)/")
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
