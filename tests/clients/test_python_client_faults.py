@@ -68,8 +68,9 @@ def read_ids(process: "subprocess.Popen[str]", count: int) -> set[str]:
 def killed(process: "subprocess.Popen[str]") -> set[str]:
     """The ids that the program wrote before it died of SIGKILL; a last line without an end was never written."""
     process.send_signal(signal.SIGKILL)
-    rest = process.communicate()[0]
-    assert process.returncode == -signal.SIGKILL
+    assert process.stdout is not None
+    rest = process.stdout.read()  # communicate() would pass over what readline() holds already
+    assert process.wait() == -signal.SIGKILL
     return {line for line in rest.split("\n")[:-1] if line != "all"}
 
 
