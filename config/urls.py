@@ -22,5 +22,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *(path("", include(f"{room}.urls")) for room in ROOMS if find_spec(f"{room}.urls")),
 ]
 
+handler400 = "core.http.unknown.bad_request"
 handler404 = "core.http.unknown.not_found"
 handler500 = "core.http.unknown.failed"

@@ -5,6 +5,9 @@
 # A batch of 1,000 events of 5 kB. More in one request only makes retries dearer.
 BODY_BYTES_MAX = 5 * 1024 * 1024
 
+# Pieces that a shipper packed by themselves and sends as one; each costs a copy of what follows it.
+GZIP_MEMBERS_MAX = 100
+
 # How long a request waits until its body may be read. A body that has arrived is read in microseconds.
 BODY_WAITS_SECONDS_MAX = 5
 

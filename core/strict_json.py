@@ -48,11 +48,13 @@ def decode(body: bytes, *, wide: bool = False) -> Any:
     which write ``1.5e-05``. Raises ``Malformed``; also for a tree that is too deep or too broad.
     """
     try:
-        text = body.decode()
+        text = body.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise Malformed(f"The body is not UTF-8: byte {error.start + 1} cannot be read.") from None
+    if not text.strip():
+        raise Malformed("The body is empty: send JSON, and how long it is in Content-Length.")
     try:
-        value = (_WIDE if wide else _STRICT).decode(text.removeprefix("\ufeff"))
+        value = (_WIDE if wide else _STRICT).decode(text)
     except json.JSONDecodeError as error:
         raise Malformed(
             f"The body is not JSON: {error.msg.lower()} at line {error.lineno}, column {error.colno}."

@@ -16,7 +16,7 @@ from core.clock import now as read_clock
 from core.http.bodies import read_body
 from core.http.credentials import Credential
 from core.http.handler import PROBLEM_TYPE, problem_response
-from core.problems import Problem, Unauthorized, Unavailable
+from core.problems import Invalid, Problem, Unauthorized, Unavailable
 from customers.authentication import BearerKey
 from metering.deliveries import Delivery
 from metering.rejections import note_refused_body
@@ -37,15 +37,20 @@ def receive(
     door: str,
     most: int = limits.BODY_BYTES_MAX,
     refuse: Refuse | None = None,
+    rehearses: bool = False,
 ) -> HttpResponse:
     """Answer a request that brings events by this door, in at most ``most`` bytes.
 
-    Every refusal becomes ``application/problem+json``, or what ``refuse`` makes of it.
+    Every refusal becomes ``application/problem+json``, or what ``refuse`` makes of it. A door that ``rehearses`` knows
+    dry runs.
     """
     delivery = None
     try:
         credential = _credential_of(request)
         credential.require_scope("ingest")
+        if not rehearses and "dry_run" in request.META.get("QUERY_STRING", ""):
+            detail = "Only /v1/events takes it. Nothing was stored."
+            raise Invalid.one("dry_run", "unknown_field", detail)
         delivery = Delivery(door, credential, read_clock())
         body = read_body(request, most=most)
         with _room_for(body):

@@ -30,7 +30,7 @@ class EventsView(ApiView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST":
-            return receive(request, answer_events, door=_door(request))
+            return receive(request, answer_events, door=_door(request), rehearses=True)
         return super().dispatch(request, *args, **kwargs)
 
     @extend_schema(
@@ -93,6 +93,8 @@ def _wants_dry_run(request: HttpRequest) -> bool:
     if unknown:
         raise Invalid.one(unknown[0], "unknown_field", "Only `dry_run` is read from the address.")
     value = request.GET["dry_run"]
+    if len(request.GET.getlist("dry_run")) > 1:
+        raise Invalid.one("dry_run", "repeated", "It stands twice in the address; write it once.")
     if value not in {"true", "false"}:
         raise Invalid.one("dry_run", "boolean", "Write true or false.")
     return value == "true"

@@ -13,6 +13,7 @@ from core import limits
 from core.problems import Malformed, Problem, TooLarge, Unavailable
 
 CHUNK_BYTES = 64 * 1024
+_GZIP_MEMBER = b"\x1f\x8b"
 # Whoever sends slowly holds a thread until the last byte. A quarter of them is kept from bodies, so that pages and health
 # checks are answered whatever comes in.
 _readers = threading.BoundedSemaphore(max(1, settings.WEB_THREADS * 3 // 4))
@@ -103,19 +104,25 @@ def read_pieces(request: HttpRequest, *, most: int) -> Iterator[bytes]:
 
 
 def _unpack(packed: bytes, encoding: str, most: int) -> bytes:
-    # 32 added to the window size lets zlib tell gzip and zlib apart by their first bytes.
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    try:
-        body = unpacker.decompress(packed, most + 1)
-    except zlib.error:
-        raise Malformed(f"The body is not {encoding}.") from None
-    if len(body) > most:
-        raise _too_large(most)
-    if not unpacker.eof:
-        raise Malformed(f"The {encoding} body is cut short.")
-    if unpacker.unused_data:
+    body = bytearray()
+    # Several members behind each other are one gzip file: log shippers pack piece by piece.
+    for _ in range(limits.GZIP_MEMBERS_MAX):
+        # 32 added to the window size lets zlib tell gzip and zlib apart by their first bytes.
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        try:
+            body += unpacker.decompress(packed, most + 1 - len(body))
+        except zlib.error:
+            raise Malformed(f"The body is not {encoding}.") from None
+        if len(body) > most:
+            raise _too_large(most)
+        if not unpacker.eof:
+            raise Malformed(f"The {encoding} body is cut short.")
+        packed = unpacker.unused_data
+        if not packed.startswith(_GZIP_MEMBER):
+            break
+    if packed:
         raise Malformed(f"Bytes follow the end of the {encoding} body.")
-    return body
+    return bytes(body)
 
 
 def _too_large(most: int) -> TooLarge:

@@ -1,10 +1,11 @@
 """What is answered where no view is, or where one failed: problems under the API's addresses, pages elsewhere."""
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 
 from core.http.handler import PROBLEM_TYPE
-from core.problems import NotFound, Problem
+from core.problems import Malformed, NotFound, Problem
 
 API_PATHS = ("/v1/", "/api/")
 
@@ -17,10 +18,28 @@ class InternalError(Problem):
     title = "Something went wrong on our side"
 
 
+class WrongHost(Problem):
+    status = 400
+    code = "wrong_host"
+    title = "This installation does not answer under that name"
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith(API_PATHS):
         return _problem(NotFound("There is nothing at this address; see /v1/docs for what there is."))
     return defaults.page_not_found(request, exception)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith(API_PATHS):
+        if isinstance(exception, DisallowedHost):
+            return _problem(
+                WrongHost(
+                    "Burnline does not answer under this name; its operator names it in BURNLINE_HOSTS."
+                )
+            )
+        return _problem(Malformed("The request cannot be read."))
+    return defaults.bad_request(request, exception)
 
 
 def failed(request: HttpRequest) -> HttpResponse:

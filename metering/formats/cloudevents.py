@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from core import limits
+from core import limits, texts
 from core.problems import Invalid
+from core.strict_json import RefusedText
 from metering.formats.event_json import decode_events
 from metering.formats.native import read_event
 from metering.new_event import NewEvent
@@ -64,13 +65,18 @@ def read_binary(headers: Mapping[str, str], body: bytes, *, now: datetime, custo
     Raises ``Malformed``.
     """
     item: dict[str, Any] = {
-        name.lower().removeprefix(HEADER): unquote(value)
+        name.lower().removeprefix(HEADER): _text(unquote(value))
         for name, value in headers.items()
         if name.lower().startswith(HEADER)
     }
     if body.strip():
         item["data"] = decode_events(body)
     return read_one(item, partial(read_cloud_event, now=now, customer=customer))
+
+
+def _text(value: str) -> str | RefusedText:
+    """What a header says, which can be any character."""
+    return RefusedText() if texts.UNSTORABLE.search(value) else value
 
 
 def read_cloud_event(

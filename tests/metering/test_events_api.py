@@ -11,6 +11,8 @@ from core.clock import now
 from customers.customers import create_customer
 from metering.dry_run import hand_over_dry_run
 from metering.models import Event, EventConflict, EventStream, UnmatchedEvent
+from tests.metering.formats.otlp_exports import export, span
+from tests.metering.formats.test_litellm import payload
 
 pytestmark = pytest.mark.django_db
 
@@ -210,8 +212,24 @@ class TestADryRun:
         assert body["rejected"][0]["index"] == 1
         assert not Event.objects.exists()
 
-    def test_a_misspelled_wish_stores_nothing_either(self, door, event) -> None:
-        assert door.post(event(), "?dryrun=true").status_code == 422
+    @pytest.mark.parametrize("wish", ["dryrun=true", "dry_run=yes", "dry_run=true&dry_run=false"])
+    def test_a_misspelled_wish_stores_nothing_either(self, door, event, wish) -> None:
+        assert door.post(event(), f"?{wish}").status_code == 422
+        assert not Event.objects.exists()
+
+    @pytest.mark.parametrize(
+        "address", ["/v1/litellm", "/v1/traces", "/api/v1/events", "/api/v1/events/batch"]
+    )
+    def test_a_door_that_knows_none_stores_nothing(self, door, address) -> None:
+        sent = [payload()] if address == "/v1/litellm" else export(span())
+        answer = door.client.post(
+            f"{address}?dry_run=true",
+            json.dumps(sent),
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {door.key}"},
+        )
+        assert answer.status_code in (400, 422)
+        assert b"Only /v1/events takes it" in answer.content
         assert not Event.objects.exists()
 
 

@@ -169,6 +169,12 @@ def test_a_body_beyond_the_limit_is_413(door) -> None:
     assert door.post(" " * (limits.BODY_BYTES_MAX + 1)).status_code == 413
 
 
+@pytest.mark.parametrize("body", [b"", b" \n", b"\xef\xbb\xbf"])
+def test_a_body_that_is_not_there_is_called_empty(door, body) -> None:
+    answer = door.post(body)
+    assert (answer.status_code, "is empty" in answer.json()["detail"]) == (400, True)
+
+
 def test_gzip_that_is_none_is_400(door) -> None:
     assert door.post(b"plain", **{"Content-Encoding": "gzip"}).status_code == 400
 

@@ -85,8 +85,27 @@ def test_packed_bodies_are_unpacked_but_bombs_are_not(
     assert operator_api.post("/v1/customers", good, content_encoding=encoding).status_code == 201
     bomb = pack(b" " * (limits.BODY_BYTES_MAX * 4))
     assert operator_api.post("/v1/customers", bomb, content_encoding=encoding).status_code == 413
-    for lie in (b"{}", good[:-5], good + b"more"):
+    for lie in (b"{}", good[:-5], good + b"more", good + b"\x1f\x8b", good + b"\0"):
         assert operator_api.post("/v1/customers", lie, content_encoding=encoding).status_code == 400
+
+
+def test_pieces_that_were_packed_one_by_one_are_one_body_and_bounded(operator_api: Any) -> None:
+    whole = json.dumps(BODY).encode()
+
+    def send(*pieces: bytes) -> int:
+        packed = b"".join(gzip.compress(piece) for piece in pieces)
+        return operator_api.post("/v1/customers", packed, content_encoding="gzip").status_code
+
+    assert send(whole[:7], b"", whole[7:]) == 201
+    half = b" " * (limits.BODY_BYTES_MAX // 2)
+    assert send(half, half, b"   ") == 413
+    assert send(b"[", *[b" "] * limits.GZIP_MEMBERS_MAX) == 400
+
+
+def test_a_name_that_it_does_not_answer_under_is_a_problem_too(client: Any, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["billing.example.com"]
+    response = client.post("/v1/events", b"{}", content_type="application/json", headers={"Host": "other"})
+    assert (response.status_code, response.json()["code"]) == (400, "wrong_host")
 
 
 def test_an_unknown_packing_or_type_is_not_read(operator_api: Any) -> None:

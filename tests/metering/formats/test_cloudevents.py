@@ -57,6 +57,23 @@ def test_an_extension_attribute_becomes_a_property(door) -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "field"),
+    [
+        ("ce-x", "properties.x"),
+        ("ce-id", "id"),
+        ("ce-subject", "customer"),
+        ("ce-time", "time"),
+        ("ce-type", "type"),
+    ],
+)
+@pytest.mark.parametrize("character", ["%00", "%07", "%7F", "%C2%80"])
+def test_a_header_that_cannot_be_stored_is_refused_by_field(door, header, field, character) -> None:
+    told = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "s", "ce-type": "t", "ce-subject": "acme"}
+    answer = door.post(b"{}", **told | {header: f"a{character}"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+
+
+@pytest.mark.parametrize(
     ("change", "field"),
     [
         ({"specversion": "2.0"}, "specversion"),
