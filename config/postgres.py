@@ -158,6 +158,10 @@ class EmbeddedPostgres:
         pid = _first_number(pid_file)
         if pid is not None and _is_postgres(pid, self.places.postgres):
             stop_stranger(pid, signal.SIGINT, timeout_seconds=STOP_TIMEOUT_SECONDS)
+        if pid is not None:
+            # The children of one that was killed notice it a moment later, and hold its shared memory until then.
+            children = [one for one in psutil.process_iter() if _works_in(one, self.places.postgres)]
+            psutil.wait_procs(children, timeout=STOP_TIMEOUT_SECONDS)
         # A number in these files may by now belong to another program, which Postgres would take for itself.
         pid_file.unlink(missing_ok=True)
         for name in (f".s.PGSQL.{POSTGRES_SOCKET_PORT}", f".s.PGSQL.{POSTGRES_SOCKET_PORT}.lock"):
@@ -202,6 +206,13 @@ def _is_postgres(pid: int, data: Path) -> bool:
     try:
         process = psutil.Process(pid)
         return process.name() == "postgres" and str(data) in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def _works_in(process: psutil.Process, data: Path) -> bool:
+    try:
+        return process.name() == "postgres" and process.cwd() == str(data.resolve())
     except psutil.Error:
         return False
 
