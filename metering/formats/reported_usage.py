@@ -16,6 +16,9 @@ from metering.formats.usage.fields import Fields
 from metering.formats.usage.reply import open_reply
 
 MODELS_MIXED = "mismatch:models"
+USAGE_MISSING = "unknown:response.usage"
+# Their readers know which calls count nothing by right.
+APIS_OF_GATEWAYS = frozenset({"litellm", "opentelemetry"})
 
 
 class ReportedUsage(msgspec.Struct, frozen=True):
@@ -60,10 +63,10 @@ def read_response(response: Any, *, provider: Any, api: Any) -> ReportedUsage:
         usage = normalise(provider, api, response)
     except UsageError as error:
         raise Invalid.one(error.field, "usage", error.detail) from None
-    if len(usage.service_tier or "") > limits.EVENT_CONTEXT_CHARACTERS_MAX:
-        detail = f"No tier has more than {limits.EVENT_CONTEXT_CHARACTERS_MAX} characters."
-        raise Invalid.one("response.service_tier", "usage", detail)
     flags = usage.flags
+    if not usage.buckets and api not in APIS_OF_GATEWAYS:
+        # A model that was asked has read or written something: this is a stream that was not asked for its usage.
+        flags = (*flags, USAGE_MISSING)
     if len({part.model or usage.model for part in usage.parts}) > 1:
         # One event has one model to be priced by.
         flags = (*flags, MODELS_MIXED)
@@ -71,10 +74,11 @@ def read_response(response: Any, *, provider: Any, api: Any) -> ReportedUsage:
         buckets=usage.buckets,
         model=usage.model or "",
         response_id=fitting_id(own_id(usage.response_id or "")) or "",
-        context=usage.service_tier or "standard",
+        # A tier that is none of ours has no price, under the beginning of its name as under the whole.
+        context=(usage.service_tier or "standard")[: limits.EVENT_CONTEXT_CHARACTERS_MAX],
         raw={"api": api or "", "usage": plain_values(_own_usage(response))},
         flags=flags,
-        incomplete=not usage.complete or MODELS_MIXED in flags,
+        incomplete=not usage.complete or MODELS_MIXED in flags or USAGE_MISSING in flags,
         mapping_version=usage.mapping_version,
     )
 

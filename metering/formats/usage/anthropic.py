@@ -39,6 +39,9 @@ def read_messages(reply: Reply) -> Reading:
     tools.skip("web_fetch_requests")  # free of charge; the pages it reads are counted as input
     searches = UsagePart(parts[0].model, {"web_search": tools.count("web_search_requests")})
     reading.parts = _by_model([*parts, searches, *aside])
+    if reply.begins_stream:
+        # Its first event tells the prompt, and of the answer one token or a few; the last one tells all.
+        reading.flag(f"unknown:{usage.path_of('output_tokens')}")
     _notes(usage, reading)
     return reading
 

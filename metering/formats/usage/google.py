@@ -20,7 +20,14 @@ _TEXT = ("TEXT", "MODALITY_UNSPECIFIED", None)
 
 _SOME_COUNT = ("promptTokenCount", "candidatesTokenCount", "responseTokenCount", "totalTokenCount")
 
-_TIERS = {"ON_DEMAND": "standard", "ON_DEMAND_PRIORITY": "priority", "ON_DEMAND_FLEX": "flex"}
+# Provisioned throughput is paid by the month, whatever goes through it.
+_TIERS = {
+    "ON_DEMAND": "standard",
+    "ON_DEMAND_PRIORITY": "priority",
+    "ON_DEMAND_FLEX": "flex",
+    "PROVISIONED_THROUGHPUT": "provisioned",
+}
+_NO_TIER = "_UNSPECIFIED"
 
 # Gemini 3 bills each search query; the generations before, each prompt that was grounded, whatever it
 # searched.
@@ -114,10 +121,11 @@ def _prompt(usage: GoogleFields, reading: Reading) -> Prompt:
 
 
 def _tier(bare: Fields, usage: GoogleFields) -> str | None:
-    traffic = bare.text(usage.spelled("trafficType"))
-    if traffic is None:
-        tier = bare.text(usage.spelled("serviceTier"))
-        return short_text(tier.lower(), usage.path_of("serviceTier")) if tier else None
+    traffic = bare.text(usage.spelled("trafficType")) or _NO_TIER
+    if traffic.endswith(_NO_TIER):
+        tier = bare.text(usage.spelled("serviceTier")) or _NO_TIER
+        told = not tier.upper().endswith(_NO_TIER)
+        return short_text(tier.lower(), usage.path_of("serviceTier")) if told else None
     return _TIERS.get(traffic.upper(), short_text(traffic.lower(), usage.path_of("trafficType")))
 
 

@@ -79,6 +79,7 @@ SHAPES = (
     ("inputTextTokenCount", "invoke"),
     ("inputTokenCount", "invoke"),
     ("data", "images"),
+    ("total_tokens", "embeddings"),
 )
 
 

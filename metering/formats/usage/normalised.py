@@ -7,7 +7,7 @@ from decimal import Decimal
 from core.money import exact
 from metering.formats.usage.fields import ZERO, UsageError
 
-MAPPING_VERSION = "2026-11-21"
+MAPPING_VERSION = "2026-11-21.2"
 """Changes with every change of how a surface is read: a stored event tells by which rules it was made."""
 
 FLAGS_MAX = 20  # flags are stored with the event; one is enough to call a person, twenty to see what is wrong

@@ -53,6 +53,13 @@ def read_chat(reply: Reply) -> Reading:
     return read_tokens(reply)
 
 
+def read_embeddings(reply: Reply) -> Reading:
+    """Embeddings, which have no answer: some tell one count, the total."""
+    if any(reply.usage.has(name) for name in _PROMPT):
+        return read_tokens(reply)
+    return Reading(parts=[UsagePart(reply.model, {"input": reply.usage.required("total_tokens")})])
+
+
 def read_responses(reply: Reply) -> Reading:
     """Responses: ``input_tokens`` and ``output_tokens``, and what the hosted tools used."""
     reading = read_tokens(reply)

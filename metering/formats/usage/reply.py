@@ -26,6 +26,7 @@ class Reply:
     model: str | None
     response_id: str | None
     from_batch: bool = False
+    begins_stream: bool = False
 
 
 def open_reply(response: Mapping[str, Any]) -> Reply:
@@ -40,7 +41,8 @@ def open_reply(response: Mapping[str, Any]) -> Reply:
         name = _usage_name(body)
         if name is not None:
             usage = Fields(body[name], f"{path}.{name}")
-            return Reply(body, path, usage, _model(body, path), _response_id(body), from_batch)
+            begins = response.get("type") == "message_start"
+            return Reply(body, path, usage, _model(body, path), _response_id(body), from_batch, begins)
         wrapper = next(
             (key for key in _WRAPPERS if isinstance(body.get(key), Mapping) and _wraps(body[key])), None
         )

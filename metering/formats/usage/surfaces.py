@@ -35,7 +35,7 @@ ANY = "*"
 SURFACES: Mapping[tuple[str, str], Surface] = {
     ("openai", "chat"): openai.read_chat,
     ("openai", "responses"): openai.read_responses,
-    (ANY, "embeddings"): openai.read_chat,
+    (ANY, "embeddings"): openai.read_embeddings,
     (ANY, "realtime"): media.read_realtime,
     (ANY, "images"): media.read_images,
     (ANY, "transcription"): media.read_transcription,

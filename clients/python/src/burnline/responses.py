@@ -21,6 +21,7 @@ NAMES = (
     "model_version",
     "service_tier",
     "serviceTier",
+    "type",
 )
 # Beside the usage: calls of hosted tools, drawings, units.
 COUNTS = ("tool_usage", "svg_usage", "billableCharacterCount", "billable_character_count")

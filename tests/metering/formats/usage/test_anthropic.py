@@ -211,3 +211,10 @@ def test_the_openai_shaped_endpoint_is_read_as_such() -> None:
     usage = {"prompt_tokens": 30, "completion_tokens": 4, "total_tokens": 34}
 
     assert normalise("anthropic", "chat.completions", usage).buckets == {"input": 30, "output": 4}
+
+
+def test_the_first_event_of_a_stream_does_not_tell_its_answer() -> None:
+    message = {"id": "msg_1", "model": "claude-opus-4-5", "usage": {"input_tokens": 5, "output_tokens": 1}}
+    found = normalise("anthropic", "messages", {"type": "message_start", "message": message})
+    assert (found.buckets, found.complete) == ({"input": 5, "output": 1}, False)
+    assert normalise("anthropic", "messages", {"type": "message", **message}).complete

@@ -190,3 +190,18 @@ def test_timings_among_the_counts_are_no_counts() -> None:
     }
 
     assert normalise("groq", "chat.completions", usage).flags == ()
+
+
+@pytest.mark.parametrize("api", ["embeddings", None])
+def test_an_embedding_that_tells_its_total_alone_read_that_much(api: str | None) -> None:
+    reply = {"model": "voyage-3", "usage": {"total_tokens": 10}}
+    found = normalise("voyage", api, reply)
+    assert (found.buckets, found.flags) == ({"input": 10}, ())
+
+
+def test_pictures_among_an_embeddings_counts_are_flagged() -> None:
+    usage = {"text_tokens": 5, "image_pixels": 2_000_000, "total_tokens": 3576}
+    assert normalise("voyage", "multimodalembeddings", usage).flags == (
+        "unknown:response.text_tokens",
+        "unknown:response.image_pixels",
+    )

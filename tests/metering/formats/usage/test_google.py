@@ -171,3 +171,18 @@ def test_vertex_embeddings_bill_characters() -> None:
     response = {"embeddings": [], "metadata": {"billableCharacterCount": 91}}
 
     assert normalise("vertex", "embedContent", response).buckets == {"characters": 91}
+
+
+@pytest.mark.parametrize(
+    ("told", "tier"),
+    [
+        ({"trafficType": "PROVISIONED_THROUGHPUT"}, "provisioned"),
+        ({"trafficType": "ON_DEMAND_PRIORITY"}, "priority"),
+        ({"trafficType": "TRAFFIC_TYPE_UNSPECIFIED"}, None),
+        ({"trafficType": "TRAFFIC_TYPE_UNSPECIFIED", "serviceTier": "FLEX"}, "flex"),
+        ({"serviceTier": "SERVICE_TIER_UNSPECIFIED"}, None),
+    ],
+)
+def test_the_traffic_is_the_tier(told, tier) -> None:
+    usage = {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15} | told
+    assert normalise("vertex", "generateContent", usage).service_tier == tier
