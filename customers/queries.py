@@ -6,6 +6,7 @@ from django.db.models import Q, QuerySet
 
 from core.http.credentials import Credential
 from core.money import plain
+from core.problems import NotFound
 from core.times import render_time
 from customers.models import Customer
 
@@ -18,6 +19,14 @@ def customers_seen_by(credential: Credential, *, words: str = "") -> QuerySet[Cu
     if words:
         rows = rows.filter(Q(key__icontains=words) | Q(name__icontains=words) | Q(email__icontains=words))
     return rows
+
+
+def customer_by_id(customer_id: int) -> Customer:
+    """The customer, for pages of the operator's own people. Raises ``NotFound``."""
+    found = Customer.objects.filter(id=customer_id).first()
+    if found is None:
+        raise NotFound("There is no such customer.")
+    return found
 
 
 def customer_json(customer: Customer) -> dict[str, Any]:

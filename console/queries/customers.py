@@ -10,8 +10,8 @@ from billing.models import CreditGrant, CustomerDay, Invoice, Subscription, Subs
 from console.queries.currencies import BY_CURRENCY
 from console.queries.overview import Earned, EarnedDay
 from core.money import ZERO
-from core.problems import NotFound
 from customers.models import ApiKey, Customer, Member
+from customers.queries import customer_by_id
 from metering.models import EventStream
 from pricing.cost_currency import COST_CURRENCY
 
@@ -115,9 +115,7 @@ def customer_rows(search: CustomerSearch, *, offset: int = 0, limit: int | None 
 
 def customer_page(customer_id: int, first: date, last: date) -> CustomerPage:
     """One customer. Raises ``NotFound``."""
-    customer = Customer.objects.filter(id=customer_id).first()
-    if customer is None:
-        raise NotFound("There is no such customer.")
+    customer = customer_by_id(customer_id)
     own = {"customer_id": customer_id}
     subscriptions = {row.id: row for row in Subscription.objects.filter(**own)}
     segments = (

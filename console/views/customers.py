@@ -29,8 +29,9 @@ from core.pages.tables import Column, PreparedPage, ordering, prepared_listing, 
 from core.pages.times import local_day
 from core.problems import NotFound
 from customers.api_keys import create_api_key, revoke_api_key
-from customers.models import ApiKey, Customer
+from customers.models import ApiKey
 from customers.portal_links import create_portal_link, cut_off_portal_links
+from customers.queries import customer_by_id
 from pricing.cost_currency import COST_CURRENCY
 
 DAYS = 30
@@ -97,7 +98,7 @@ def customer(request: HttpRequest, customer_id: int) -> HttpResponse:
 @staff_page
 def portal_link(request: HttpRequest, customer_id: int) -> HttpResponse:
     """Make a link to the customer's portal and show it once."""
-    found = _customer(customer_id)
+    found = customer_by_id(customer_id)
     link = create_portal_link(found, now=present(), base_url=settings.BASE_URL)
     return render(request, "console/portal_link.html", {"customer": found, "link": link})
 
@@ -106,7 +107,7 @@ def portal_link(request: HttpRequest, customer_id: int) -> HttpResponse:
 @staff_page
 def cut_off_links(request: HttpRequest, customer_id: int) -> HttpResponse:
     """Make every link to the customer's portal worthless."""
-    found = _customer(customer_id)
+    found = customer_by_id(customer_id)
     cut_off_portal_links(found)
     messages.success(request, f"No link opens the portal of {found.name} any more until you make a new one.")
     return redirect("console:customer", customer_id)
@@ -116,7 +117,7 @@ def cut_off_links(request: HttpRequest, customer_id: int) -> HttpResponse:
 @staff_page
 def api_key(request: HttpRequest, customer_id: int) -> HttpResponse:
     """Make a key that sees this customer alone, and show it once."""
-    found = _customer(customer_id)
+    found = customer_by_id(customer_id)
     name = request.POST.get("name", "").strip() or "Made in the console"
     key, plain_text = create_api_key(name=name, scopes=["read", "write"], now=present(), customer=found)
     messages.success(request, f"The key “{key.name}” is ready. It is shown once, here.")
@@ -127,7 +128,7 @@ def api_key(request: HttpRequest, customer_id: int) -> HttpResponse:
 @staff_page
 def revoke_key(request: HttpRequest, customer_id: int, key_id: int) -> HttpResponse:
     """Make one of the customer's keys worthless."""
-    found = _customer(customer_id)
+    found = customer_by_id(customer_id)
     key = ApiKey.objects.filter(id=key_id, customer=found).first()
     if key is None:
         raise NotFound("There is no such key.")
@@ -137,13 +138,6 @@ def revoke_key(request: HttpRequest, customer_id: int, key_id: int) -> HttpRespo
 
 
 HEAD = ("key", "name", "currency", "events", "revenue", "cost_usd", "since")
-
-
-def _customer(customer_id: int) -> Customer:
-    found = Customer.objects.filter(id=customer_id).first()
-    if found is None:
-        raise NotFound("There is no such customer.")
-    return found
 
 
 def _floor_of(plans: Sequence[PlanStretch]) -> Decimal | None:

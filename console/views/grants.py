@@ -29,6 +29,7 @@ from core.pages.tables import Column, chips_for, listing, searched, storable, wa
 from core.problems import NotFound, Problem
 from core.times import render_time
 from customers.models import Customer
+from customers.queries import customer_by_id
 
 COLUMNS = (
     Column("name", "Grant"),
@@ -63,7 +64,7 @@ INPUTS = (
 @staff_page
 def credits(request: HttpRequest, customer_id: int) -> HttpResponse:
     """All grants of a customer, and a form for another."""
-    customer, now = _customer(customer_id), present()
+    customer, now = customer_by_id(customer_id), present()
     errors: dict[str, str] = {}
     if request.method == "POST":
         try:
@@ -110,7 +111,7 @@ def _give(request: HttpRequest, customer: Customer, now: datetime) -> HttpRespon
 @staff_page
 def void(request: HttpRequest, customer_id: int, public: str) -> HttpResponse:
     """Take back what is left of a grant."""
-    customer, now = _customer(customer_id), present()
+    customer, now = customer_by_id(customer_id), present()
     grant_id: UUID = parse_public_id("grant", public)
     if not CreditGrant.objects.filter(customer=customer, id=grant_id).exists():
         raise NotFound("There is no such grant.")
@@ -164,10 +165,3 @@ def add_on_list(request: HttpRequest) -> HttpResponseBase:
     chips = chips_for(request, "show", [("", "Running"), ("all", "All")])
     page = listing(request, ADD_ON_COLUMNS, rows, default="customer", chips=chips)
     return render(request, "console/add_ons.html", {"listing": page})
-
-
-def _customer(customer_id: int) -> Customer:
-    found = Customer.objects.filter(id=customer_id).first()
-    if found is None:
-        raise NotFound("There is no such customer.")
-    return found

@@ -28,6 +28,7 @@ from core.ids import parse_public_id, public_id
 from core.problems import NotFound, Problem
 from core.times import render_time
 from customers.models import Customer
+from customers.queries import customer_by_id
 
 PREFIX = "sub"
 WHEN = (("period_end", "with its next period"), ("now", "now"))
@@ -87,9 +88,7 @@ def subscription(request: HttpRequest, customer_id: int, public: str) -> HttpRes
 
 @staff_page
 def new_subscription(request: HttpRequest, customer_id: int) -> HttpResponse:
-    customer = Customer.objects.filter(id=customer_id).first()
-    if customer is None:
-        raise NotFound("There is no such customer.")
+    customer = customer_by_id(customer_id)
     errors: dict[str, str] = {}
     now = present()
     if request.method == "POST":
