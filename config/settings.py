@@ -205,7 +205,7 @@ CACHES = {
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
-# A task is only a nudge towards rows that are due, so a message may be lost, doubled or late. See docs/adr/.
+# A task is only a nudge toward rows that are due, so a message may be lost, doubled or late. See docs/adr/.
 CELERY_BROKER_URL = REDIS_URL if REDIS else PLACES.celery_broker_url
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {

@@ -207,7 +207,7 @@ USAGE_HOURS_DAYS_MAX = 31
 USAGE_GROUP_BY_MAX = 3
 USAGE_MEASURES_MAX = 10
 
-# Beyond eight colors a chart is grey; a table of the fifty largest still fits a page.
+# Beyond eight colors a chart is gray; a table of the fifty largest still fits a page.
 USAGE_TOP_MAX = 50
 
 # What one answer or one file may hold: a year of days with fifty names each is 20,000.

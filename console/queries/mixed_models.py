@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from core.money import ZERO, exact
 from metering.formats.reported_usage import MODELS_MIXED
-from metering.formats.usage import UsageError, normalise
+from metering.formats.usage import UsageError, normalize
 from metering.models import Event
 from pricing.price_book import cost_of_usage
 
@@ -47,7 +47,7 @@ def mixed_models(event: Event) -> MixedModels | None:
     if MODELS_MIXED not in raw.get("flags", ()) or "usage" not in raw:
         return None
     try:
-        usage = normalise(event.provider, raw.get("api", ""), raw["usage"])
+        usage = normalize(event.provider, raw.get("api", ""), raw["usage"])
     except UsageError:
         return None  # read by rules of another day
     return MixedModels(

@@ -25,7 +25,7 @@ from metering.formats.otlp import Span, Value
 from metering.formats.response_ids import own_id
 from metering.formats.usage import family_of
 from metering.formats.usage.fields import shown
-from metering.formats.usage.normalised import FLAGS_MAX
+from metering.formats.usage.normalized import FLAGS_MAX
 from metering.new_event import NewEvent
 from metering.reading import Reading, Refusal
 

@@ -11,7 +11,7 @@ from core.problems import Invalid
 from metering.formats.event_json import plain_values
 from metering.formats.gateway_fields import fitting_id
 from metering.formats.response_ids import own_id
-from metering.formats.usage import BUCKETS, UsageError, canonical, normalise
+from metering.formats.usage import BUCKETS, UsageError, canonical, normalize
 from metering.formats.usage.fields import Fields
 from metering.formats.usage.reply import open_reply
 
@@ -60,7 +60,7 @@ def read_usage(usage: Any) -> ReportedUsage:
 def read_response(response: Any, *, provider: Any, api: Any) -> ReportedUsage:
     """A provider's response, or its bare usage. Raises ``Invalid`` with paths beginning in ``response``."""
     try:
-        usage = normalise(provider, api, response)
+        usage = normalize(provider, api, response)
     except UsageError as error:
         raise Invalid.one(error.field, "usage", error.detail) from None
     flags = usage.flags

@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                 ),
                 ("version", models.CharField(max_length=80)),
                 ("sha256", models.CharField(max_length=64)),
-                ("content", models.JSONField(help_text="the normalised rows as they came")),
+                ("content", models.JSONField(help_text="the normalized rows as they came")),
                 (
                     "diff",
                     models.JSONField(default=dict, help_text="counts and the jumps that wait for a person"),

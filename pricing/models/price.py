@@ -17,7 +17,7 @@ class PriceSnapshot(models.Model):
     )
     version = models.CharField(max_length=80)
     sha256 = models.CharField(max_length=64)
-    content = models.JSONField(help_text="the normalised rows as they came")
+    content = models.JSONField(help_text="the normalized rows as they came")
     diff = models.JSONField(default=dict, help_text="counts and the jumps that wait for a person")
     status = models.CharField(max_length=10, choices=Status)
     taken_at = models.DateTimeField()

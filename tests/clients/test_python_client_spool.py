@@ -286,7 +286,7 @@ def test_a_full_spool_refuses_new_events_and_keeps_the_promised_ones(tmp_path: P
     spool.release()
 
 
-def test_what_others_left_counts_towards_the_bound(tmp_path: Path) -> None:
+def test_what_others_left_counts_toward_the_bound(tmp_path: Path) -> None:
     left_behind(tmp_path, LINES)
     spool = make_spool(tmp_path, spool_bytes=100)
     spool.adopt()

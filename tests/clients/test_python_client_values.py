@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from core import limits
 from metering.formats.native import read_body
-from metering.formats.usage import normalise
+from metering.formats.usage import normalize
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases" / "llm_usage.json"
 NOTHING = dict.fromkeys(
@@ -318,8 +318,8 @@ def test_the_server_reads_in_what_is_kept_all_that_it_reads_in_the_whole(name: s
     provider, api, response = RESPONSES[name]
     kept = essence(response)
     assert "SECRET" in json.dumps(response) and "SECRET" not in json.dumps(kept)
-    whole = normalise(provider, api, response)
-    assert normalise(provider, api, kept).parts == whole.parts
+    whole = normalize(provider, api, response)
+    assert normalize(provider, api, kept).parts == whole.parts
     assert whole.response_id in (None, response_id(kept))
 
 
@@ -329,8 +329,8 @@ def test_recorded_usage_of_every_provider_is_kept_whole() -> None:
     for case in json.loads(CASES.read_text())["cases"]:
         usage = case["usage"]
         for shape in (usage, {"id": "x", "model": case["model"], "usage": usage}):
-            whole = normalise(case["provider"], case["api"], shape)
-            kept = normalise(case["provider"], case["api"], essence(shape))
+            whole = normalize(case["provider"], case["api"], shape)
+            kept = normalize(case["provider"], case["api"], essence(shape))
             assert (kept.parts, kept.flags, kept.service_tier) == (
                 whole.parts,
                 whole.flags,

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from metering.formats.usage.fields import Fields, UsageError
-from metering.formats.usage.normalised import Reading, UsagePart
+from metering.formats.usage.normalized import Reading, UsagePart
 from metering.formats.usage.openai import read_tokens
 from metering.formats.usage.reply import Reply
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from metering.formats.usage.buckets import cache_write
 from metering.formats.usage.fields import ZERO, Fields, UsageError
-from metering.formats.usage.normalised import Reading
+from metering.formats.usage.normalized import Reading
 
 MODALITIES = ("audio", "image", "video")
 

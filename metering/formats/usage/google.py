@@ -11,7 +11,7 @@ from typing import Any
 
 from metering.formats.usage.disjoint import Prompt, answer_buckets, check_total, prompt_buckets
 from metering.formats.usage.fields import Fields
-from metering.formats.usage.normalised import Reading, UsagePart, added
+from metering.formats.usage.normalized import Reading, UsagePart, added
 from metering.formats.usage.reply import Reply, short_text
 
 # Pages of a document are priced as images.

@@ -6,7 +6,7 @@ from typing import Any
 from core.money import to_stored
 from metering.formats.usage.fields import Fields
 from metering.formats.usage.media import read_images, read_speech, read_transcription
-from metering.formats.usage.normalised import Reading
+from metering.formats.usage.normalized import Reading
 from metering.formats.usage.openai import read_tokens
 from metering.formats.usage.reply import Reply, open_reply, short_text
 

@@ -18,7 +18,7 @@ from metering.formats.usage.disjoint import (
     writes_by_lifetime,
 )
 from metering.formats.usage.fields import Fields
-from metering.formats.usage.normalised import Reading, UsagePart, added
+from metering.formats.usage.normalized import Reading, UsagePart, added
 from metering.formats.usage.reply import Reply, short_text
 
 # Where the tokens of thought stand: in the answer's count, beside it, or to be told by the total.

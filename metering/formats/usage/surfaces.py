@@ -18,10 +18,10 @@ from metering.formats.usage import (
 )
 from metering.formats.usage.fields import UsageError
 from metering.formats.usage.kinds import family_of, kind_of, tier_of
-from metering.formats.usage.normalised import (
+from metering.formats.usage.normalized import (
     FLAGS_MAX,
     MAPPING_VERSION,
-    NormalisedUsage,
+    NormalizedUsage,
     Reading,
     UsagePart,
     added,
@@ -74,7 +74,7 @@ SURFACES: Mapping[tuple[str, str], Surface] = {
 
 
 @exact
-def normalise(provider: str, api: str | None, response: Mapping[str, Any]) -> NormalisedUsage:
+def normalize(provider: str, api: str | None, response: Mapping[str, Any]) -> NormalizedUsage:
     """The disjoint buckets of a provider's response, its stream's last event, or its bare usage.
 
     ``api`` names the surface (``chat.completions``, ``responses``, ``messages``, ``generateContent``,
@@ -83,7 +83,7 @@ def normalise(provider: str, api: str | None, response: Mapping[str, Any]) -> No
     whatever cannot be read.
 
     >>> usage = {"prompt_tokens": 10, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 6}}
-    >>> normalise("openai", "chat.completions", usage).buckets
+    >>> normalize("openai", "chat.completions", usage).buckets
     {'input': Decimal('4'), 'cache_read': Decimal('6'), 'output': Decimal('4')}
     """
     if not isinstance(provider, str) or not provider:
@@ -101,7 +101,7 @@ def normalise(provider: str, api: str | None, response: Mapping[str, Any]) -> No
     return _closed(reply, surface(reply), said)
 
 
-def _closed(reply: Reply, reading: Reading, api: str) -> NormalisedUsage:
+def _closed(reply: Reply, reading: Reading, api: str) -> NormalizedUsage:
     """The reading without empty buckets, with what nobody read flagged."""
     for path in reply.usage.unread():
         reading.flag(f"unknown:{path}")
@@ -111,7 +111,7 @@ def _closed(reply: Reply, reading: Reading, api: str) -> NormalisedUsage:
         flags = sorted(flags, key=lambda flag: not flag.startswith(("unknown:", "mismatch:")))[:FLAGS_MAX]
     parts = tuple(UsagePart(part.model, added([part.buckets])) for part in reading.parts)
     added(part.buckets for part in parts)
-    return NormalisedUsage(
+    return NormalizedUsage(
         parts=parts,
         flags=tuple(flags),
         model=reply.model,

@@ -4,7 +4,7 @@ The attributes are laid out in OpenAI's shape before they come here (``metering.
 """
 
 from metering.formats.usage.anthropic import DEFAULT_LIFETIME
-from metering.formats.usage.normalised import Reading
+from metering.formats.usage.normalized import Reading
 from metering.formats.usage.openai import read_tokens
 from metering.formats.usage.reply import Reply
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from metering.formats.genai_spans import usage_of
-from metering.formats.usage import normalise
+from metering.formats.usage import normalize
 from metering.models import Event, EventConflict, UnmatchedEvent
 from tests.metering.formats.otlp_exports import CALL, STARTED, as_protobuf, export, span
 
@@ -133,7 +133,7 @@ class TestTokens:
     def test_each_is_taken_out_of_its_side_under_every_name_it_has_had(self, told, buckets) -> None:
         sides = {"gen_ai.usage.prompt_tokens": 100, "gen_ai.usage.completion_tokens": 50}
         usage, flags = usage_of(sides | {f"gen_ai.usage.{name}": count for name, count in told.items()})
-        found = normalise("anthropic", "opentelemetry", usage)
+        found = normalize("anthropic", "opentelemetry", usage)
         assert (found.buckets, found.flags, flags) == ({"output": 50} | buckets, (), ())
 
     def test_anthropics_lifetimes_are_told_apart(self) -> None:
@@ -146,7 +146,7 @@ class TestTokens:
                 "anthropic.usage.cache_creation.ephemeral_1h_input_tokens": 100,
             }
         )
-        found = normalise("anthropic", "opentelemetry", usage).buckets
+        found = normalize("anthropic", "opentelemetry", usage).buckets
         assert found == {"input": 2048, "cache_read": 1800, "cache_write_5m": 148, "cache_write_1h": 100}
 
     def test_thinking_beside_the_answer_is_told_by_the_total(self) -> None:
@@ -158,7 +158,7 @@ class TestTokens:
                 "gen_ai.usage.total_tokens": 22,
             }
         )
-        assert normalise("xai", "opentelemetry", usage).buckets == {"input": 10, "output": 5, "reasoning": 7}
+        assert normalize("xai", "opentelemetry", usage).buckets == {"input": 10, "output": 5, "reasoning": 7}
 
     def test_cached_tokens_that_cannot_be_in_the_prompt_stand_beside_it_and_are_flagged(
         self, post_traces

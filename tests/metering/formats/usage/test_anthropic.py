@@ -1,6 +1,6 @@
 import pytest
 
-from metering.formats.usage import UsageError, normalise
+from metering.formats.usage import UsageError, normalize
 
 PLAIN = {
     "input_tokens": 2048,
@@ -16,7 +16,7 @@ PLAIN = {
 
 
 def test_input_holds_no_cached_tokens_and_thinking_is_part_of_the_output() -> None:
-    found = normalise("anthropic", "messages", {"id": "msg_1", "model": "claude-opus-4-5", "usage": PLAIN})
+    found = normalize("anthropic", "messages", {"id": "msg_1", "model": "claude-opus-4-5", "usage": PLAIN})
 
     assert found.buckets == {
         "input": 2048,
@@ -42,7 +42,7 @@ def test_writes_of_no_told_lifetime_live_five_minutes(split: object) -> None:
         "cache_creation": split,
     }
 
-    assert normalise("anthropic", "messages", usage).buckets == {
+    assert normalize("anthropic", "messages", usage).buckets == {
         "input": 3,
         "cache_write_5m": 418,
         "output": 1,
@@ -56,7 +56,7 @@ def test_what_a_partial_split_leaves_out_is_not_taken_for_the_cheaper_lifetime()
         "cache_creation": {"ephemeral_1h_input_tokens": 4},
     }
 
-    found = normalise("anthropic", "messages", usage)
+    found = normalize("anthropic", "messages", usage)
 
     assert found.buckets == {"input": 3, "cache_write_1h": 4, "cache_write_other": 6}
 
@@ -70,7 +70,7 @@ def test_lifetimes_above_the_writes_are_refused() -> None:
     }
 
     with pytest.raises(UsageError) as refused:
-        normalise("anthropic", "messages", usage)
+        normalize("anthropic", "messages", usage)
 
     assert refused.value.field == "response.cache_creation_input_tokens"
 
@@ -85,7 +85,7 @@ def test_a_compaction_is_billed_though_the_top_level_leaves_it_out() -> None:
         ],
     }
 
-    found = normalise("anthropic", "messages", {"model": "claude-opus-4-6", "usage": usage})
+    found = normalize("anthropic", "messages", {"model": "claude-opus-4-6", "usage": usage})
 
     assert found.buckets == {"input": 180045, "output": 4734}
     assert [part.model for part in found.parts] == ["claude-opus-4-6"]
@@ -111,7 +111,7 @@ def test_an_advisor_is_billed_as_its_own_model() -> None:
         ],
     }
 
-    found = normalise("anthropic", "messages", {"model": "claude-sonnet-4-6", "usage": usage})
+    found = normalize("anthropic", "messages", {"model": "claude-sonnet-4-6", "usage": usage})
 
     assert [(part.model, part.buckets) for part in found.parts] == [
         ("claude-sonnet-4-6", {"input": 412, "output": 500, "reasoning": 31}),
@@ -136,7 +136,7 @@ def test_a_fallback_is_billed_model_by_model_with_the_answers_own_first() -> Non
         ],
     }
 
-    found = normalise("anthropic", "messages", {"model": "claude-opus-4-6", "usage": usage})
+    found = normalize("anthropic", "messages", {"model": "claude-opus-4-6", "usage": usage})
 
     assert [(part.model, part.buckets) for part in found.parts] == [
         ("claude-opus-4-6", {"input": 100, "output": 80}),
@@ -151,7 +151,7 @@ def test_turns_that_disagree_with_the_top_level_are_flagged_and_the_larger_count
         "iterations": [{"type": "message", "input_tokens": 300, "output_tokens": 10}],
     }
 
-    found = normalise("anthropic", "messages", usage)
+    found = normalize("anthropic", "messages", usage)
 
     assert found.flags == ("mismatch:response.iterations",)
     assert found.buckets == {"input": 300, "output": 10}
@@ -164,7 +164,7 @@ def test_an_unknown_iteration_is_counted_and_flagged() -> None:
         "iterations": [{"type": "dream", "input_tokens": 500, "output_tokens": 5}],
     }
 
-    found = normalise("anthropic", "messages", usage)
+    found = normalize("anthropic", "messages", usage)
 
     assert found.flags == ("unknown:response.iterations[0].type",)
     assert found.buckets == {"input": 501, "output": 6}
@@ -177,7 +177,7 @@ def test_the_last_event_of_a_stream_is_cumulative_and_enough() -> None:
         "usage": {"input_tokens": 25, "output_tokens": 393},
     }
 
-    assert normalise("anthropic", "messages", event).buckets == {"input": 25, "output": 393}
+    assert normalize("anthropic", "messages", event).buckets == {"input": 25, "output": 393}
 
 
 def test_a_batch_result_is_a_batch() -> None:
@@ -193,7 +193,7 @@ def test_a_batch_result_is_a_batch() -> None:
         },
     }
 
-    found = normalise("anthropic", "messages", line)
+    found = normalize("anthropic", "messages", line)
 
     assert (found.service_tier, found.model) == ("batch", "claude-haiku-4-5")
 
@@ -201,7 +201,7 @@ def test_a_batch_result_is_a_batch() -> None:
 def test_what_changes_the_price_without_being_a_count_is_told() -> None:
     usage = PLAIN | {"speed": "fast", "inference_geo": "us", "fallback_credit": {"status": {"shift": 3}}}
 
-    found = normalise("anthropic", "messages", usage)
+    found = normalize("anthropic", "messages", usage)
 
     assert found.flags == ("speed:fast", "inference_geo:us", "fallback_credit")
     assert found.complete
@@ -210,11 +210,11 @@ def test_what_changes_the_price_without_being_a_count_is_told() -> None:
 def test_the_openai_shaped_endpoint_is_read_as_such() -> None:
     usage = {"prompt_tokens": 30, "completion_tokens": 4, "total_tokens": 34}
 
-    assert normalise("anthropic", "chat.completions", usage).buckets == {"input": 30, "output": 4}
+    assert normalize("anthropic", "chat.completions", usage).buckets == {"input": 30, "output": 4}
 
 
 def test_the_first_event_of_a_stream_does_not_tell_its_answer() -> None:
     message = {"id": "msg_1", "model": "claude-opus-4-5", "usage": {"input_tokens": 5, "output_tokens": 1}}
-    found = normalise("anthropic", "messages", {"type": "message_start", "message": message})
+    found = normalize("anthropic", "messages", {"type": "message_start", "message": message})
     assert (found.buckets, found.complete) == ({"input": 5, "output": 1}, False)
-    assert normalise("anthropic", "messages", {"type": "message", **message}).complete
+    assert normalize("anthropic", "messages", {"type": "message", **message}).complete

@@ -1,6 +1,6 @@
 import pytest
 
-from metering.formats.usage import UsageError, normalise
+from metering.formats.usage import UsageError, normalize
 
 CONVERSE = {
     "inputTokens": 40,
@@ -16,7 +16,7 @@ CONVERSE = {
 def test_converse_counts_the_cache_beside_the_input() -> None:
     response = {"usage": CONVERSE, "metrics": {"latencyMs": 900}, "serviceTier": {"type": "priority"}}
 
-    found = normalise("aws", "Converse", response)
+    found = normalize("aws", "Converse", response)
 
     assert found.buckets == {
         "input": 40,
@@ -29,8 +29,8 @@ def test_converse_counts_the_cache_beside_the_input() -> None:
 
 
 def test_a_total_may_leave_the_cache_out() -> None:
-    assert normalise("bedrock", "Converse", CONVERSE | {"totalTokens": 240}).flags == ()
-    assert normalise("bedrock", "Converse", CONVERSE | {"totalTokens": 999}).flags == (
+    assert normalize("bedrock", "Converse", CONVERSE | {"totalTokens": 240}).flags == ()
+    assert normalize("bedrock", "Converse", CONVERSE | {"totalTokens": 999}).flags == (
         "mismatch:response.totalTokens",
     )
 
@@ -38,12 +38,12 @@ def test_a_total_may_leave_the_cache_out() -> None:
 def test_writes_of_no_told_lifetime_live_five_minutes() -> None:
     usage = {"inputTokens": 1, "outputTokens": 1, "cacheWriteInputTokens": 9}
 
-    assert normalise("bedrock", None, usage).buckets == {"input": 1, "cache_write_5m": 9, "output": 1}
+    assert normalize("bedrock", None, usage).buckets == {"input": 1, "cache_write_5m": 9, "output": 1}
 
 
 def test_lifetimes_above_the_writes_are_refused() -> None:
     with pytest.raises(UsageError) as refused:
-        normalise("bedrock", "Converse", CONVERSE | {"cacheWriteInputTokens": 100})
+        normalize("bedrock", "Converse", CONVERSE | {"cacheWriteInputTokens": 100})
 
     assert refused.value.field == "response.cacheDetails"
 
@@ -51,7 +51,7 @@ def test_lifetimes_above_the_writes_are_refused() -> None:
 def test_the_last_event_of_a_stream_is_opened() -> None:
     event = {"metadata": {"usage": {"inputTokens": 3, "outputTokens": 4, "totalTokens": 7}, "metrics": {}}}
 
-    assert normalise("bedrock", "ConverseStream", event).buckets == {"input": 3, "output": 4}
+    assert normalize("bedrock", "ConverseStream", event).buckets == {"input": 3, "output": 4}
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,6 @@ def test_the_last_event_of_a_stream_is_opened() -> None:
 )
 def test_an_invoked_model_is_told_by_its_fields(body: dict[str, object], buckets: dict[str, int]) -> None:
     for api in ("InvokeModel", None):
-        found = normalise("aws.bedrock", api, body)
+        found = normalize("aws.bedrock", api, body)
 
         assert (found.buckets, found.flags) == (buckets, ())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from genai_prices import extract_usage
 
-from metering.formats.usage import normalise
+from metering.formats.usage import normalize
 
 SHARED = Path(__file__).resolve().parents[4].parent / "shared"
 CASES = SHARED / "cases" / "llm_usage.json"
@@ -35,7 +35,7 @@ def cases(*apis: str) -> list[Any]:
 
 @pytest.mark.parametrize("case", cases())
 def test_a_case_comes_to_its_buckets(case: dict[str, Any]) -> None:
-    found = normalise(case["provider"], case["api"], case["usage"])
+    found = normalize(case["provider"], case["api"], case["usage"])
 
     assert found.buckets == case["canonical"]
     assert found.flags == ()
@@ -43,14 +43,14 @@ def test_a_case_comes_to_its_buckets(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", cases())
 def test_a_case_is_recognized_by_its_fields_alone(case: dict[str, Any]) -> None:
-    assert normalise(case["provider"], None, case["usage"]).buckets == case["canonical"]
+    assert normalize(case["provider"], None, case["usage"]).buckets == case["canonical"]
 
 
 @pytest.mark.parametrize("case", cases())
 def test_a_case_wrapped_as_a_whole_response_comes_to_the_same(case: dict[str, Any]) -> None:
     key = "usageMetadata" if case["provider"] == "google" else "usage"
 
-    found = normalise(case["provider"], case["api"], {"id": "r1", "model": case["model"], key: case["usage"]})
+    found = normalize(case["provider"], case["api"], {"id": "r1", "model": case["model"], key: case["usage"]})
 
     assert found.buckets == case["canonical"]
     assert (found.model, found.response_id) == (case["model"], "r1")
@@ -66,7 +66,7 @@ def test_a_case_has_as_many_tokens_as_an_independent_reader_finds(case: dict[str
         api_flavor=ORACLE[case["api"]],
     ).usage
 
-    ours = normalise(case["provider"], case["api"], case["usage"]).buckets
+    ours = normalize(case["provider"], case["api"], case["usage"]).buckets
 
     sides = {"input": 0, "output": 0}
     for name, number in ours.items():
@@ -81,7 +81,7 @@ def test_a_case_has_as_many_tokens_as_an_independent_reader_finds(case: dict[str
 def test_a_recorded_litellm_callback_comes_to_its_buckets() -> None:
     payload = json.loads(PAYLOADS.read_text(), parse_float=Decimal)["/generic"][0]
 
-    found = normalise(payload["custom_llm_provider"], "litellm", payload)
+    found = normalize(payload["custom_llm_provider"], "litellm", payload)
 
     assert found.buckets == {
         "input": 2048,

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from metering.formats.usage import UsageError, normalise
+from metering.formats.usage import UsageError, normalize
 
 THINKING = {
     "prompt_tokens": 32,
@@ -16,7 +16,7 @@ THINKING = {
 
 class TestXai:
     def test_chat_counts_thinking_beside_the_answer(self) -> None:
-        found = normalise("x-ai", "chat.completions", THINKING)
+        found = normalize("x-ai", "chat.completions", THINKING)
 
         assert found.buckets == {"input": 26, "cache_read": 6, "output": 9, "reasoning": 94}
         assert found.flags == ()
@@ -24,13 +24,13 @@ class TestXai:
     def test_the_total_decides_should_that_change(self) -> None:
         usage = THINKING | {"completion_tokens": 103}
 
-        assert normalise("xai", "chat.completions", usage).buckets["output"] == 9
+        assert normalize("xai", "chat.completions", usage).buckets["output"] == 9
 
     def test_without_a_total_thinking_stands_beside(self) -> None:
         usage = {name: value for name, value in THINKING.items() if name != "total_tokens"}
         usage["completion_tokens"] = 100
 
-        assert normalise("xai", "chat.completions", usage).buckets["output"] == 100
+        assert normalize("xai", "chat.completions", usage).buckets["output"] == 100
 
     def test_responses_count_it_inside(self) -> None:
         usage = {
@@ -41,12 +41,12 @@ class TestXai:
             "total_tokens": 135,
         }
 
-        found = normalise("x_ai", "responses", usage)
+        found = normalize("x_ai", "responses", usage)
 
         assert found.buckets == {"input": 26, "cache_read": 6, "output": 9, "reasoning": 94}
 
     def test_ticks_are_ten_thousand_million_to_the_dollar(self) -> None:
-        found = normalise("xai", "chat.completions", THINKING | {"cost_in_usd_ticks": 37756000})
+        found = normalize("xai", "chat.completions", THINKING | {"cost_in_usd_ticks": 37756000})
 
         assert found.reported_cost == Decimal("0.0037756")
 
@@ -65,13 +65,13 @@ class TestXai:
             },
         }
 
-        found = normalise("xai", "responses", response)
+        found = normalize("xai", "responses", response)
 
         assert found.buckets == {"input": 3, "output": 4, "web_search": 1}
         assert found.flags == ("unknown:response.usage.server_side_tool_usage_details.x_search_calls",)
 
     def test_searched_sources_have_no_bucket_and_are_flagged(self) -> None:
-        found = normalise("xai", "chat.completions", THINKING | {"num_sources_used": 4})
+        found = normalize("xai", "chat.completions", THINKING | {"num_sources_used": 4})
 
         assert found.flags == ("unknown:response.num_sources_used",)
 
@@ -87,14 +87,14 @@ class TestDeepSeek:
     }
 
     def test_hits_are_cached_and_misses_are_input(self) -> None:
-        found = normalise("deepseek", "chat", self.usage)
+        found = normalize("deepseek", "chat", self.usage)
 
         assert found.buckets == {"input": 51, "cache_read": 512, "output": 56, "reasoning": 60}
         assert found.flags == ()
 
     def test_hits_and_misses_must_make_the_prompt(self) -> None:
         with pytest.raises(UsageError) as refused:
-            normalise("deepseek", "chat", self.usage | {"prompt_cache_miss_tokens": 50})
+            normalize("deepseek", "chat", self.usage | {"prompt_cache_miss_tokens": 50})
 
         assert refused.value.field == "response.prompt_tokens"
 
@@ -111,7 +111,7 @@ class TestOpenRouter:
     }
 
     def test_what_it_charged_is_kept(self) -> None:
-        found = normalise("openrouter", "chat.completions", self.usage)
+        found = normalize("openrouter", "chat.completions", self.usage)
 
         assert found.buckets == {"input": 44, "cache_read": 100, "cache_write_other": 50, "output": 20}
         assert found.reported_cost == Decimal("0.000000475")
@@ -124,7 +124,7 @@ class TestOpenRouter:
             "is_byok": True,
         }
 
-        found = normalise("openrouter", "chat.completions", usage)
+        found = normalize("openrouter", "chat.completions", usage)
 
         assert found.reported_cost == Decimal("0.021")
         assert found.flags == ("byok",)
@@ -142,7 +142,7 @@ class TestPerplexity:
             "cost": {"input_tokens_cost": Decimal("0.1"), "total_cost": Decimal("0.4")},
         }
 
-        found = normalise("perplexity", "chat.completions", usage)
+        found = normalize("perplexity", "chat.completions", usage)
 
         assert found.buckets == {
             "input": 9,
@@ -162,7 +162,7 @@ class TestPerplexity:
             "tool_calls_details": {"search_web": {"invocation": 3}},
         }
 
-        assert normalise("perplexity", "responses", usage).buckets == {
+        assert normalize("perplexity", "responses", usage).buckets == {
             "input": 50,
             "cache_read": 40,
             "output": 10,
@@ -173,7 +173,7 @@ class TestPerplexity:
 def test_a_provider_nobody_named_is_read_in_openais_shape() -> None:
     usage = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
 
-    found = normalise("my-own-gpus", None, usage)
+    found = normalize("my-own-gpus", None, usage)
 
     assert (found.buckets, found.flags) == ({"input": 5, "output": 3}, ())
 
@@ -189,19 +189,19 @@ def test_timings_among_the_counts_are_no_counts() -> None:
         "total_time": Decimal("0.0256"),
     }
 
-    assert normalise("groq", "chat.completions", usage).flags == ()
+    assert normalize("groq", "chat.completions", usage).flags == ()
 
 
 @pytest.mark.parametrize("api", ["embeddings", None])
 def test_an_embedding_that_tells_its_total_alone_read_that_much(api: str | None) -> None:
     reply = {"model": "voyage-3", "usage": {"total_tokens": 10}}
-    found = normalise("voyage", api, reply)
+    found = normalize("voyage", api, reply)
     assert (found.buckets, found.flags) == ({"input": 10}, ())
 
 
 def test_pictures_among_an_embeddings_counts_are_flagged() -> None:
     usage = {"text_tokens": 5, "image_pixels": 2_000_000, "total_tokens": 3576}
-    assert normalise("voyage", "multimodalembeddings", usage).flags == (
+    assert normalize("voyage", "multimodalembeddings", usage).flags == (
         "unknown:response.text_tokens",
         "unknown:response.image_pixels",
     )

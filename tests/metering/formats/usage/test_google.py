@@ -1,6 +1,6 @@
 import pytest
 
-from metering.formats.usage import UsageError, normalise
+from metering.formats.usage import UsageError, normalize
 
 USAGE = {
     "promptTokenCount": 1500,
@@ -37,7 +37,7 @@ BUCKETS = {
 
 
 def test_modalities_are_apart_and_thoughts_and_tools_come_on_top() -> None:
-    found = normalise(
+    found = normalize(
         "google",
         "generateContent",
         {"modelVersion": "gemini-2.5-pro", "responseId": "r", "usageMetadata": USAGE},
@@ -59,7 +59,7 @@ def test_the_python_sdks_spelling_comes_to_the_same() -> None:
         for name, value in USAGE.items()
     }
 
-    assert normalise("gemini", None, {"usage_metadata": usage}).buckets == BUCKETS
+    assert normalize("gemini", None, {"usage_metadata": usage}).buckets == BUCKETS
 
 
 def test_a_partial_list_leaves_the_rest_to_text() -> None:
@@ -70,7 +70,7 @@ def test_a_partial_list_leaves_the_rest_to_text() -> None:
         "totalTokenCount": 1314,
     }
 
-    assert normalise("google", None, usage).buckets == {"input": 10, "output": 14, "output_image": 1290}
+    assert normalize("google", None, usage).buckets == {"input": 10, "output": 14, "output_image": 1290}
 
 
 def test_cached_tokens_of_no_told_modality_are_text_first_and_flagged() -> None:
@@ -80,7 +80,7 @@ def test_cached_tokens_of_no_told_modality_are_text_first_and_flagged() -> None:
         "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 40}],
     }
 
-    found = normalise("google", None, usage)
+    found = normalize("google", None, usage)
 
     assert found.buckets == {"cache_read": 60, "input_audio": 20, "cache_read_audio": 20}
     assert found.flags == ("ambiguous:response.promptTokenCount",)
@@ -91,7 +91,7 @@ def test_a_modality_above_the_whole_is_refused() -> None:
     usage = {"promptTokenCount": 10, "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 11}]}
 
     with pytest.raises(UsageError) as refused:
-        normalise("google", None, usage)
+        normalize("google", None, usage)
 
     assert refused.value.field == "response.promptTokenCount"
 
@@ -99,7 +99,7 @@ def test_a_modality_above_the_whole_is_refused() -> None:
 def test_a_new_modality_is_flagged() -> None:
     usage = {"promptTokenCount": 10, "promptTokensDetails": [{"modality": "SMELL", "tokenCount": 4}]}
 
-    assert normalise("google", None, usage).flags == ("unknown:response.promptTokensDetails[0]",)
+    assert normalize("google", None, usage).flags == ("unknown:response.promptTokensDetails[0]",)
 
 
 def test_a_live_session_calls_its_answer_a_response() -> None:
@@ -113,7 +113,7 @@ def test_a_live_session_calls_its_answer_a_response() -> None:
         }
     }
 
-    assert normalise("google", "live", message).buckets == {
+    assert normalize("google", "live", message).buckets == {
         "input": 50,
         "input_audio": 150,
         "output": 10,
@@ -131,7 +131,7 @@ GROUNDED = {
 
 @pytest.mark.parametrize(("model", "searches"), [("gemini-2.5-pro", 1), ("gemini-3-pro-preview", 2)])
 def test_grounding_counts_prompts_up_to_gemini_2_and_queries_after(model: str, searches: int) -> None:
-    found = normalise("google", "generateContent", GROUNDED | {"modelVersion": model})
+    found = normalize("google", "generateContent", GROUNDED | {"modelVersion": model})
 
     assert found.buckets["web_search"] == searches
 
@@ -145,13 +145,13 @@ def test_grounding_on_a_map_is_a_look_up_of_its_own() -> None:
         ],
     }
 
-    assert normalise("google", None, response).buckets == {"input": 5, "maps_search": 1}
+    assert normalize("google", None, response).buckets == {"input": 5, "maps_search": 1}
 
 
 def test_claude_on_vertex_is_read_as_claude() -> None:
     usage = {"input_tokens": 3, "cache_read_input_tokens": 1000, "output_tokens": 2}
 
-    assert normalise("vertex_ai", "messages", usage).buckets == {"input": 3, "cache_read": 1000, "output": 2}
+    assert normalize("vertex_ai", "messages", usage).buckets == {"input": 3, "cache_read": 1000, "output": 2}
 
 
 def test_the_openai_shaped_endpoint_counts_thoughts_beside_the_answer() -> None:
@@ -162,7 +162,7 @@ def test_the_openai_shaped_endpoint_counts_thoughts_beside_the_answer() -> None:
         "completion_tokens_details": {"reasoning_tokens": 20},
     }
 
-    found = normalise("google", "chat.completions", usage)
+    found = normalize("google", "chat.completions", usage)
 
     assert (found.buckets, found.flags) == ({"input": 10, "output": 5, "reasoning": 20}, ())
 
@@ -170,7 +170,7 @@ def test_the_openai_shaped_endpoint_counts_thoughts_beside_the_answer() -> None:
 def test_vertex_embeddings_bill_characters() -> None:
     response = {"embeddings": [], "metadata": {"billableCharacterCount": 91}}
 
-    assert normalise("vertex", "embedContent", response).buckets == {"characters": 91}
+    assert normalize("vertex", "embedContent", response).buckets == {"characters": 91}
 
 
 @pytest.mark.parametrize(
@@ -185,4 +185,4 @@ def test_vertex_embeddings_bill_characters() -> None:
 )
 def test_the_traffic_is_the_tier(told, tier) -> None:
     usage = {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15} | told
-    assert normalise("vertex", "generateContent", usage).service_tier == tier
+    assert normalize("vertex", "generateContent", usage).service_tier == tier

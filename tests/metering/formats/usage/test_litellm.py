@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from metering.formats.usage import normalise
+from metering.formats.usage import normalize
 
 USAGE = {
     "prompt_tokens": 4096,
@@ -24,7 +24,7 @@ BUCKETS = {"input": 2048, "cache_read": 1800, "cache_write_5m": 148, "cache_writ
 
 @pytest.mark.parametrize("provider", ["anthropic", "bedrock", "vertex_ai", "cohere", "openai", "litellm"])
 def test_the_usage_object_is_inclusive_whoever_served_the_call(provider: str) -> None:
-    found = normalise(provider, "litellm", USAGE)
+    found = normalize(provider, "litellm", USAGE)
 
     assert (found.buckets, found.flags) == (BUCKETS, ())
 
@@ -41,7 +41,7 @@ def test_a_payload_is_read_by_the_usage_object_in_its_metadata() -> None:
         "response": {"model": "another", "usage": {"prompt_tokens": 1, "completion_tokens": 1}},
     }
 
-    found = normalise("anthropic", "litellm", payload)
+    found = normalize("anthropic", "litellm", payload)
 
     assert (found.buckets, found.flags) == (BUCKETS, ())
     assert (found.model, found.response_id) == ("claude-sonnet-4-5", "chatcmpl-1")
@@ -58,7 +58,7 @@ def test_a_payload_without_a_usage_object_has_three_counts_of_its_own() -> None:
         "startTime": Decimal("1795253270.9"),
     }
 
-    found = normalise("openai", "litellm", payload)
+    found = normalize("openai", "litellm", payload)
 
     assert (found.buckets, found.flags) == ({"input": 7, "output": 2}, ())
 
@@ -66,7 +66,7 @@ def test_a_payload_without_a_usage_object_has_three_counts_of_its_own() -> None:
 def test_an_answer_from_litellms_own_cache_is_told() -> None:
     payload = {"litellm_call_id": "u", "prompt_tokens": 7, "completion_tokens": 2, "cache_hit": True}
 
-    assert normalise("openai", "litellm", payload).flags == ("cache_hit",)
+    assert normalize("openai", "litellm", payload).flags == ("cache_hit",)
 
 
 def test_calls_beside_the_conversation_are_flagged() -> None:
@@ -77,7 +77,7 @@ def test_calls_beside_the_conversation_are_flagged() -> None:
         ]
     }
 
-    assert normalise("anthropic", "litellm", usage).flags == ("unknown:response.iterations[1]",)
+    assert normalize("anthropic", "litellm", usage).flags == ("unknown:response.iterations[1]",)
 
 
 def test_a_transcription_comes_in_seconds() -> None:
@@ -87,4 +87,4 @@ def test_a_transcription_comes_in_seconds() -> None:
         "metadata": {"usage_object": {"type": "duration", "seconds": 42}},
     }
 
-    assert normalise("openai", "litellm", payload).buckets == {"audio_seconds": 42}
+    assert normalize("openai", "litellm", payload).buckets == {"audio_seconds": 42}

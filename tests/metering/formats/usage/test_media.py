@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from metering.formats.usage import UsageError, normalise
+from metering.formats.usage import UsageError, normalize
 
 
 def test_realtime_keeps_modalities_apart_cached_and_not() -> None:
@@ -26,7 +26,7 @@ def test_realtime_keeps_modalities_apart_cached_and_not() -> None:
         },
     }
 
-    found = normalise("openai", "realtime", event)
+    found = normalize("openai", "realtime", event)
 
     assert found.buckets == {
         "input": 59,
@@ -42,7 +42,7 @@ def test_realtime_keeps_modalities_apart_cached_and_not() -> None:
 def test_a_live_session_bills_seconds() -> None:
     event = {"type": "session.usage_updated", "usage": {"seconds": Decimal("12.4")}}
 
-    assert normalise("openai", "live", event).buckets == {"audio_seconds": Decimal("12.4")}
+    assert normalize("openai", "live", event).buckets == {"audio_seconds": Decimal("12.4")}
 
 
 def test_pictures_come_out_as_image_tokens_unless_told_otherwise() -> None:
@@ -53,13 +53,13 @@ def test_pictures_come_out_as_image_tokens_unless_told_otherwise() -> None:
         "input_tokens_details": {"text_tokens": 10, "image_tokens": 40},
     }
 
-    assert normalise("openai", "images", usage).buckets == {
+    assert normalize("openai", "images", usage).buckets == {
         "input": 10,
         "input_image": 40,
         "output_image": 50,
     }
     told = usage | {"output_tokens_details": {"text_tokens": 20, "image_tokens": 30}}
-    assert normalise("openai", "images", told).buckets["output"] == 20
+    assert normalize("openai", "images", told).buckets["output"] == 20
 
 
 def test_a_vector_drawing_is_billed_as_its_own_model() -> None:
@@ -75,7 +75,7 @@ def test_a_vector_drawing_is_billed_as_its_own_model() -> None:
         },
     }
 
-    found = normalise("openai", "images", response)
+    found = normalize("openai", "images", response)
 
     assert [(part.model, part.buckets) for part in found.parts] == [
         (None, {"input": 5, "output_image": 6}),
@@ -86,7 +86,7 @@ def test_a_vector_drawing_is_billed_as_its_own_model() -> None:
 def test_models_without_tokens_bill_each_picture() -> None:
     response = {"created": 1790000000, "data": [{"url": "https://x"}, {"url": "https://y"}]}
 
-    assert normalise("openai", "images.generate", response).buckets == {"images": 2}
+    assert normalize("openai", "images.generate", response).buckets == {"images": 2}
 
 
 def test_a_transcription_in_tokens() -> None:
@@ -98,7 +98,7 @@ def test_a_transcription_in_tokens() -> None:
         "total_tokens": 59,
     }
 
-    found = normalise("openai", "audio.transcriptions", {"text": "…", "usage": usage})
+    found = normalize("openai", "audio.transcriptions", {"text": "…", "usage": usage})
 
     assert (found.buckets, found.flags) == ({"input": 4, "input_audio": 10, "output": 45}, ())
 
@@ -106,7 +106,7 @@ def test_a_transcription_in_tokens() -> None:
 def test_a_transcription_that_does_not_tell_audio_from_text_is_flagged() -> None:
     usage = {"type": "tokens", "input_tokens": 14, "output_tokens": 45, "total_tokens": 59}
 
-    assert normalise("openai", "audio.transcriptions", usage).flags == (
+    assert normalize("openai", "audio.transcriptions", usage).flags == (
         "unknown:response.input_token_details",
     )
 
@@ -120,12 +120,12 @@ def test_a_transcription_that_does_not_tell_audio_from_text_is_flagged() -> None
     ids=["usage", "older answers"],
 )
 def test_a_transcription_in_seconds(response: dict[str, object]) -> None:
-    found = normalise("openai", "audio.transcriptions", response)
+    found = normalize("openai", "audio.transcriptions", response)
 
     assert (found.buckets, found.flags) == ({"audio_seconds": Decimal("9.5")}, ())
 
 
 def test_speech_bills_the_characters_that_the_caller_counted() -> None:
-    assert normalise("openai", "audio.speech", {"characters": 1000}).buckets == {"characters": 1000}
+    assert normalize("openai", "audio.speech", {"characters": 1000}).buckets == {"characters": 1000}
     with pytest.raises(UsageError, match="count the characters"):
-        normalise("openai", "audio.speech", {"words": 3})
+        normalize("openai", "audio.speech", {"words": 3})

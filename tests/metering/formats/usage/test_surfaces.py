@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metering.formats.usage import SURFACES, NormalisedUsage, UsageError, canonical, is_bucket, normalise
+from metering.formats.usage import SURFACES, NormalizedUsage, UsageError, canonical, is_bucket, normalize
 from metering.formats.usage.kinds import API_WORDS, SHAPES, TELLING, family_of
 from metering.formats.usage.surfaces import ANY
 
@@ -95,7 +95,7 @@ TOLD = [
 def test_buckets_told_in_a_providers_shape_come_back_as_they_were(
     provider: str, api: str, told: Any, buckets: dict[str, int]
 ) -> None:
-    found = normalise(provider, api, told(buckets))
+    found = normalize(provider, api, told(buckets))
 
     assert found.buckets == counted(buckets)
     assert found.flags == ()
@@ -122,7 +122,7 @@ def test_modalities_told_in_geminis_shape_come_back_as_they_were(buckets: dict[s
         "totalTokenCount": prompt + b["output"] + b["output_audio"] + b["reasoning"],
     }
 
-    found = normalise("google", "generateContent", usage)
+    found = normalize("google", "generateContent", usage)
 
     in_all = {name: found.buckets.get(name, 0) for name in b}
     if b["cache_read_audio"] or not b["cache_read"]:
@@ -240,7 +240,7 @@ def broken_replies(draw: st.DrawFn) -> dict[str, Any]:
     return reply
 
 
-def assert_sound(found: NormalisedUsage) -> None:
+def assert_sound(found: NormalizedUsage) -> None:
     assert found.parts
     for name, number in found.buckets.items():
         assert is_bucket(name), name
@@ -261,7 +261,7 @@ def test_any_object_gives_sound_buckets_or_an_error_that_names_the_field(
     provider: str, api: str | None, reply: dict[str, Any]
 ) -> None:
     try:
-        found = normalise(provider, api, reply)
+        found = normalize(provider, api, reply)
     except UsageError as refused:
         assert refused.field.isprintable()
         assert refused.detail
@@ -288,7 +288,7 @@ def test_sums_are_exact_whatever_context_the_caller_has_set() -> None:
     }
     with localcontext() as narrow:
         narrow.prec = 3
-        found = normalise("openai", "chat", usage).buckets
+        found = normalize("openai", "chat", usage).buckets
 
     assert found["input"] == Decimal(9 * 10**18 + 1)
 
@@ -302,7 +302,7 @@ def test_parts_that_add_up_beyond_what_is_kept_are_refused() -> None:
     }
 
     with pytest.raises(UsageError):
-        normalise("anthropic", "messages", usage)
+        normalize("anthropic", "messages", usage)
 
 
 def test_every_kind_that_can_be_named_or_recognized_has_a_reader_for_any_provider() -> None:
@@ -314,7 +314,7 @@ def test_every_kind_that_can_be_named_or_recognized_has_a_reader_for_any_provide
 def test_flags_of_something_unbilled_survive_when_there_are_too_many() -> None:
     usage = {"input_tokens": 1, "output_tokens": 1, "speed": "fast", **{f"n{n}": 1 for n in range(50)}}
 
-    found = normalise("anthropic", "messages", usage)
+    found = normalize("anthropic", "messages", usage)
 
     assert len(found.flags) == 20
     assert all(flag.startswith("unknown:") for flag in found.flags)
@@ -341,7 +341,7 @@ def test_flags_of_something_unbilled_survive_when_there_are_too_many() -> None:
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_by_name(provider: Any, api: Any, response: Any, field: str) -> None:
     with pytest.raises(UsageError) as refused:
-        normalise(provider, api, response)
+        normalize(provider, api, response)
 
     assert refused.value.field == field
 
@@ -365,4 +365,4 @@ def test_providers_go_by_several_names(provider: str, family: str) -> None:
 def test_anthropics_shape_is_recognized_though_the_api_is_called_chat() -> None:
     usage = {"input_tokens": 3, "cache_read_input_tokens": 1111, "output_tokens": 33}
 
-    assert normalise("azure", "chat", usage).buckets == {"input": 3, "cache_read": 1111, "output": 33}
+    assert normalize("azure", "chat", usage).buckets == {"input": 3, "cache_read": 1111, "output": 33}

@@ -24,7 +24,7 @@ class UsagePart:
 
 
 @dataclass(frozen=True, slots=True)
-class NormalisedUsage:
+class NormalizedUsage:
     """What one response used.
 
     ``parts`` has one entry a model, the response's own model first, without empty buckets. ``service_tier``
