@@ -12,7 +12,8 @@ from django.db.models import QuerySet
 from billing.ledger import CREDIT
 from billing.lent_credits import LOSSES
 from billing.models import CreditGrant, LedgerEntry, LedgerTransaction
-from core.money import ZERO, exact, shown
+from core.money import ZERO, exact
+from core.pages.figures import trimmed
 
 GRANT = "grant:"
 KINDS = "credits."
@@ -113,9 +114,9 @@ def _text(transaction: LedgerTransaction, entries: list[CreditEntry], names: dic
 
 
 def _grouped(credits: Decimal) -> str:
-    """The exact number with its thousands apart.
+    """As a sentence tells it, to two decimals; the entries hold every digit.
 
-    >>> _grouped(Decimal("1912.208178"))
-    '1,912.208178'
+    >>> _grouped(Decimal("1912.208178")), _grouped(Decimal("0.00314"))
+    ('1,912.21', '0.0031')
     """
-    return format(Decimal(shown(credits)), ",f")
+    return trimmed(credits, 2)

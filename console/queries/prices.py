@@ -127,6 +127,11 @@ def unpriced_models() -> list[UnpricedModel]:
         ]
 
 
+def unpriced_model(provider: str, model: str) -> UnpricedModel | None:
+    """One of them; None where no event of the model waits."""
+    return next((row for row in unpriced_models() if (row.provider, row.model) == (provider, model)), None)
+
+
 def unpriced_count(limit: int = 10_000) -> int:
     """How many events wait for a price, counted up to ``limit``."""
     with connection.cursor() as cursor:

@@ -12,10 +12,11 @@ from django.urls import reverse
 from console.access import staff_page
 from console.acts import Done, by, carry_out
 from console.forms import Input, day_start, errors_of, filled, read_day, written
+from console.queries.prices import unpriced_model
 from console.queries.prices_of_model import Place, prices_of_model
 from core.clock import now as present
 from core.fields import Fields
-from core.money import CONTEXT, exact, parse_number, plain
+from core.money import exact, parse_number, plain
 from core.pages.tables import parameter
 from core.problems import FieldError, Invalid, NotFound, Problem
 from core.times import render_time
@@ -28,21 +29,19 @@ PER = Decimal(1_000_000)
 FROM = Input("first", "From the day", kind="date", required=True, help="UTC. It may lie in the past.")
 PERCENT = Input("percent", "All by percent", help="−30 for a cut of 30 %.")
 DECIMALS = Decimal("0.000000000001")
+Prices = dict[Place, PriceRow | None]
 
 
 @dataclass(frozen=True)
 class OwnPrice:
-    """One price to write: the row in force, and what stands in the field, in the unit that providers print."""
+    """One price to write, and what stands in the field, in the unit that providers print. ``row`` is the one in force;
+    None where calls wait for the first one."""
 
     place: Place
-    row: PriceRow
+    row: PriceRow | None
     per: Decimal
     value: str
     error: str
-
-    @property
-    def in_force(self) -> Decimal:
-        return CONTEXT.multiply(self.row.price, self.per)
 
 
 @staff_page
@@ -50,11 +49,14 @@ def own_prices(request: HttpRequest) -> HttpResponse:
     """Write the operator's own prices for a model, from a day on that may be past."""
     now = present()
     provider, model = parameter(request, "provider"), parameter(request, "model")
-    rows = prices_of_model(provider, model, now)
+    waiting = unpriced_model(provider, model)
+    rows: Prices = {**prices_of_model(provider, model, now)}
+    for bucket in waiting.buckets if waiting else ():
+        rows.setdefault(Place(bucket, "standard", "", 0), None)
     if not rows:
-        raise NotFound("The price book has no price of this model.")
+        raise NotFound("The price book has no price of this model, and no call waits for one.")
     errors: dict[str, str] = {}
-    given: dict[str, str] = {}
+    given: dict[str, str] = {"first": waiting.first_at.date().isoformat()} if waiting else {}
     if request.method == "POST":
         given = {str(name): str(request.POST.get(name, "")).strip() for name in request.POST}
         try:
@@ -62,12 +64,16 @@ def own_prices(request: HttpRequest) -> HttpResponse:
                 given |= _changed_by(given.get("percent", ""), rows)
             else:
                 quotes, since = _read(request.POST, rows, provider, model)
-                return carry_out(request, lambda: _write(quotes, since, model, request, now), now=now)
+                first_ones = all(row is None for row in rows.values())
+                return carry_out(
+                    request, lambda: _write(quotes, since, model, request, now, first_ones), now=now
+                )
         except Problem as problem:
             errors = errors_of(problem)
     context = {
         "provider": provider,
         "model": model,
+        "waiting": waiting,
         "prices": [
             OwnPrice(place, row, _per(place), given.get(place.name, ""), errors.get(place.name, ""))
             for place, row in rows.items()
@@ -81,7 +87,7 @@ def own_prices(request: HttpRequest) -> HttpResponse:
 
 
 @exact
-def _changed_by(percent: str, rows: dict[Place, PriceRow]) -> dict[str, str]:
+def _changed_by(percent: str, rows: Prices) -> dict[str, str]:
     """A new price for every field, so many percent off the one in force. Raises ``Invalid``."""
     try:
         share = parse_number(percent.replace("\N{MINUS SIGN}", "-").removesuffix("%").strip())
@@ -92,12 +98,11 @@ def _changed_by(percent: str, rows: dict[Place, PriceRow]) -> dict[str, str]:
     return {
         place.name: plain((row.price * _per(place) * (100 + share) / 100).quantize(DECIMALS))
         for place, row in rows.items()
+        if row is not None
     }
 
 
-def _read(
-    post: QueryDict, rows: dict[Place, PriceRow], provider: str, model: str
-) -> tuple[list[Quote], datetime]:
+def _read(post: QueryDict, rows: Prices, provider: str, model: str) -> tuple[list[Quote], datetime]:
     """The prices written, and from when. Raises ``Invalid`` with every field that is wrong."""
     fields = Fields(written(post, "first"))
     day = read_day(fields, "first")
@@ -125,10 +130,14 @@ def _read(
     return quotes, since
 
 
-def _write(quotes: list[Quote], since: datetime, model: str, request: HttpRequest, now: datetime) -> Done:
+def _write(
+    quotes: list[Quote], since: datetime, model: str, request: HttpRequest, now: datetime, first_ones: bool
+) -> Done:
     rows = set_operator_prices(quotes, by=by(request), now=now)
     told = f"{len(rows)} {'price is' if len(rows) == 1 else 'prices are'} in the book for {model}"
-    if since >= now:
+    if first_ones:
+        told += ". Events that waited for them are priced within some minutes"
+    if since >= now or first_ones:
         return Done(f"{told}.", f"{reverse('console:prices')}?{urlencode({'q': model})}")
     asked = urlencode({"first": since.date().isoformat(), "reason": f"New prices for {model}"})
     told += ". Events that were rated before keep their cost until their span is rated again: here."

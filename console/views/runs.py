@@ -1,6 +1,7 @@
 """Runs of agents: the list, and one run as a tree with what it, its failures and its second tries cost."""
 
 from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,11 +20,13 @@ from core.clock import now as present
 from core.fields import Fields
 from core.http.pagination import PageRequest, encode_cursor, page_request
 from core.pages.spreadsheet import Cell, csv_response
-from core.pages.tables import address, chips_for, kept, parameter, searched, wants_csv
+from core.pages.tables import address, chips_for, days_between, kept, parameter, searched, wants_csv
+from core.pages.times import local_day
 from core.problems import NotFound, Problem
 from customers.models import Customer
 
 PAGE = 50
+DAYS_DEFAULT = 30
 STEPS_SHOWN = 50
 STATES = [("", "All"), (FAILED_RUN, "Failed"), (OK, "Went well")]
 HEAD = (
@@ -50,9 +53,13 @@ def runs(request: HttpRequest) -> HttpResponseBase:
     now = present()
     key = parameter(request, "customer")
     customer = Customer.objects.filter(key=key).first() if key else None
+    today = local_day(now, customer.timezone if customer else "UTC")
+    first, last = days_between(request, today, usual=DAYS_DEFAULT, most=limits.RUNS_SPAN_DAYS_MAX)
     context: dict[str, Any] = {
         "now": now,
         "asked": request.GET,
+        "first": first,
+        "last": last,
         "search": searched(request),
         "customer": customer,
         "kept": [item for item in kept(request.GET) if item[0] in ("state",)],
@@ -62,7 +69,7 @@ def runs(request: HttpRequest) -> HttpResponseBase:
     if key and customer is None:
         return render(request, "console/runs.html", context | {"nobody": key})
     try:
-        asked, page = _asked(request, customer, now)
+        asked, page = _asked(request, customer, first, last, now)
         if wants_csv(request):
             found, more = runs_page(asked, PageRequest(limits.USAGE_ROWS_MAX, ()))
             if more:
@@ -73,7 +80,6 @@ def runs(request: HttpRequest) -> HttpResponseBase:
         context["errors"] = errors_of(problem)
         return render(request, "console/runs.html", context, status=problem.status)
     context |= {
-        "span": asked.span,
         "rows": found,
         "cost_most": max((run.own.cost for run in found), default=Decimal(0)),
         "names": dict(
@@ -85,10 +91,12 @@ def runs(request: HttpRequest) -> HttpResponseBase:
     return render(request, "console/runs.html", context)
 
 
-def _asked(request: HttpRequest, customer: Customer | None, now: Any) -> tuple[RunFilter, PageRequest]:
+def _asked(
+    request: HttpRequest, customer: Customer | None, first: date, last: date, now: datetime
+) -> tuple[RunFilter, PageRequest]:
     """The filter and page of the address. Raises ``Invalid``."""
-    names = ("from", "to", "cursor", "min_cost")
-    fields = Fields({name: request.GET[name] for name in names if request.GET.get(name)})
+    data = {name: request.GET[name] for name in ("cursor", "min_cost") if request.GET.get(name)}
+    fields = Fields(data | {"from": first.isoformat(), "to": (last + timedelta(days=1)).isoformat()})
     state = request.GET.get("state", "")
     asked = RunFilter(
         customer,

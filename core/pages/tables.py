@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -107,6 +107,16 @@ def day_of(request: HttpRequest, name: str = "day") -> date | None:
     except ValueError:
         return None
     return value if YEARS[0] <= value.year <= YEARS[1] else None
+
+
+def days_between(request: HttpRequest, today: date, *, usual: int, most: int) -> tuple[date, date]:
+    """The first and the last day, both counted in: ``from`` and ``to`` of the address, else the ``usual`` days up to today.
+
+    Of more than ``most`` days the first so many.
+    """
+    last = day_of(request, "to") or today
+    first = min(day_of(request, "from") or last - timedelta(days=usual - 1), last)
+    return first, min(last, first + timedelta(days=most - 1))
 
 
 def wants_csv(request: HttpRequest) -> bool:

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from core.ids import public_id
+from core.money import CONTEXT
 from core.pages import charts, figures, times
 from core.periods import Period
 from core.times import render_time
@@ -41,6 +42,11 @@ register.simple_tag(times.ago, name="ago")
 def as_decimal(value: object) -> Decimal:
     """A number kept as text in JSON."""
     return Decimal(str(value))
+
+
+@register.filter("times")
+def multiplied(number: Decimal, by: Decimal) -> Decimal:
+    return CONTEXT.multiply(number, by)
 
 
 @register.filter
@@ -74,7 +80,8 @@ def local_day(at: datetime | None, zone: str) -> SafeString:
 
 @register.filter
 def span(period: Period, zone: str) -> str:
-    return times.span(period, zone)
+    """First and last day, to be broken between them alone."""
+    return " – ".join(day.replace(" ", figures.NO_BREAK) for day in times.span(period, zone).split(" – "))
 
 
 @register.filter
@@ -85,7 +92,7 @@ def invoice_id(invoice: Any) -> str:
 
 @register.simple_tag
 def span_between(start: datetime, end: datetime, zone: str) -> str:
-    return times.span(Period(start, end), zone)
+    return span(Period(start, end), zone)
 
 
 @register.filter

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -13,11 +13,14 @@ from billing.credit_history import Movement, credit_transactions, movements
 from billing.credits import active_at, burn_order
 from billing.ledger import grant_account
 from billing.models import CreditGrant, SubscriptionSegment
+from billing.terms import stretches_of
 from core.money import ZERO
+from metering.formats.usage import is_token_bucket
 from metering.usage import CALLS
 from portal.queries.usage import OWN_STATISTICS
 from pricing.burn_rates import BurnFacts
 from pricing.burn_tables import Unlisted, burn
+from pricing.engine.credits import Credits as CreditsModel
 from pricing.models import BurnTable, BurnTableVersion
 
 ENDED_MAX = 50
@@ -61,12 +64,17 @@ class Credits:
 
 @dataclass(frozen=True)
 class RateRow:
-    """One rate as a reader finds it: for which calls, for which kind of use, how many credits for how many."""
+    """One rate as a reader finds it: for which calls, for which kind of use, how many credits for how many.
+
+    ``again`` says that it is for the same calls as the one above it.
+    """
 
     calls: str
     kind: str
     credits: Decimal
     per: Decimal
+    of_tokens: bool
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,7 @@ def credits_of(customer_id: int, now: datetime) -> Credits:
             [GrantRow(g, place, "in use", g.amount - g.remaining) for place, g in enumerate(live, 1)]
             + [GrantRow(g, None, "to come", ZERO) for g in ahead]
         ),
-        ended=tuple(GrantRow(g, None, _end_of(g), g.amount - unused.get(g.id, g.remaining)) for g in ended),
+        ended=tuple(_ended(g, unused.get(g.id, g.remaining)) for g in ended),
         next_expiry=min(expiring, key=lambda g: (g.expires_at, g.id)) if expiring else None,
     )
 
@@ -131,10 +139,42 @@ def credit_days(customer_id: int, start: datetime, end: datetime, zone: str) -> 
         return [CreditDay(*row) for row in cursor.fetchall()]
 
 
-def credit_history(customer_id: int) -> list[Movement]:
-    """The latest movements of credits, each in words with the balance after it."""
-    latest = credit_transactions(customer_id).order_by("-id")[:HISTORY_SHOWN]
-    return movements(customer_id, list(latest))
+def credit_history(customer_id: int, before: UUID | None = None) -> list[Movement]:
+    """Movements of credits, the latest first, each in words with the balance after it: one more than a page shows."""
+    found = credit_transactions(customer_id).order_by("-id")
+    if before is not None:
+        found = found.filter(id__lt=before)
+    return movements(customer_id, list(found[: HISTORY_SHOWN + 1]))
+
+
+def whole_credit_history(customer_id: int) -> Iterator[Movement]:
+    """Every movement, the latest first, read a part at a time."""
+    before = None
+    while part := credit_history(customer_id, before):
+        yield from part
+        before = part[-1].transaction.id
+
+
+@dataclass(frozen=True)
+class BeyondCredits:
+    """What happens when no credits are left: calls are refused, or each further credit has a price, where there is one."""
+
+    refused: bool
+    price: Decimal | None
+
+
+def beyond_credits(customer_id: int, now: datetime) -> BeyondCredits | None:
+    """As the customer's plan says now; None where no plan that runs burns credits."""
+    for stretch in stretches_of(customer_id):
+        if not stretch.holds(now) or not stretch.burn_tables:
+            continue
+        prices = [
+            metered.charge.model.unit_price
+            for metered in stretch.charges
+            if isinstance(metered.charge.model, CreditsModel)
+        ]
+        return BeyondCredits(stretch.terms.on_exhausted == "block", prices[0] if prices else None)
+    return None
 
 
 def rates_of(customer_id: int, now: datetime) -> list[Rates]:
@@ -167,9 +207,17 @@ def _readable(version: BurnTableVersion) -> RateVersion:
                 _either(kinds).replace("_", " "),
                 Decimal(rate["credits"]),
                 Decimal(rate["per"]),
+                all(
+                    kind == "tokens" or is_token_bucket(kind)
+                    for kind in ([kinds] if isinstance(kinds, str) else kinds)
+                ),
             )
         )
-    return RateVersion(version, tuple(rows), tuple(_examples(version)))
+    # The rates of the same calls stand together, in the order in which these are first named.
+    order = {calls: place for place, calls in reversed(list(enumerate(row.calls for row in rows)))}
+    rows.sort(key=lambda row: order[row.calls])
+    told = [replace(row, again=n > 0 and rows[n - 1].calls == row.calls) for n, row in enumerate(rows)]
+    return RateVersion(version, tuple(told), tuple(_examples(version)))
 
 
 def _examples(version: BurnTableVersion) -> Iterator[Example]:
@@ -209,9 +257,7 @@ def _unused(customer_id: int, grant_ids: list[UUID]) -> dict[UUID, Decimal]:
         return {accounts[account]: amount for account, amount in cursor.fetchall()}
 
 
-def _end_of(grant: CreditGrant) -> str:
-    if grant.voided_at is not None:
-        return "voided"
-    if grant.expired_at is not None or grant.remaining > 0:
-        return "expired"
-    return "used up"
+def _ended(grant: CreditGrant, unused: Decimal) -> GrantRow:
+    over = "expired" if unused > 0 else "used up"
+    state = "taken back" if grant.voided_at is not None else over
+    return GrantRow(grant, None, state, grant.amount - unused)

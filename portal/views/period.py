@@ -6,7 +6,7 @@ from django.shortcuts import render
 
 from core.money import CONTEXT, ZERO
 from core.pages.times import local_day
-from portal.queries.credits import rates_of
+from portal.queries.credits import beyond_credits, rates_of
 from portal.queries.period import PeriodPage, period_page
 from portal.queries.usage import DIMENSIONS, Used, Window, best_unit, totals_by_name, usage_by
 from portal.views.usage import SHOWN, axis_labeler, day_chart, labeler
@@ -38,6 +38,7 @@ def period(request: HttpRequest, visit: Visit) -> HttpResponse:
         "exponent": exponent,
         "ends_at": min((plan.period.end for plan in page.plans), default=None),
         "credit_share": _credit_share(page),
+        "beyond": beyond_credits(visit.customer.id, visit.now) if _used_up(page) else None,
         "charts": [
             (
                 split,
@@ -67,6 +68,10 @@ def window_so_far(page: PeriodPage, visit: Visit) -> Window:
         return Window(today - timedelta(days=29), today, visit.zone)
     first = min(local_day(plan.period.start, visit.zone) for plan in page.plans)
     return Window(first, max(first, today), visit.zone)
+
+
+def _used_up(page: PeriodPage) -> bool:
+    return bool(page.credits.granted) and not page.credits.available
 
 
 def _credit_share(page: PeriodPage) -> Decimal | None:

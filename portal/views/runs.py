@@ -15,7 +15,7 @@ from core import limits
 from core.fields import Fields
 from core.http.pagination import PageRequest, encode_cursor, page_request
 from core.pages.spreadsheet import Cell, csv_response
-from core.pages.tables import Column, address, chips_for, day_of, kept, listing, searched, wants_csv
+from core.pages.tables import Column, address, chips_for, days_between, kept, listing, searched, wants_csv
 from core.pages.times import local_day
 from core.problems import NotFound, Problem
 from metering.removal import kept_since
@@ -121,11 +121,8 @@ def _asked(request: HttpRequest, visit: Visit) -> tuple[RunFilter, PageRequest]:
 
 
 def days_asked(request: HttpRequest, visit: Visit) -> tuple[date, date]:
-    """First and last day: from ``from`` and ``to`` in the address, else the last 30; as many as a list can hold."""
-    last = day_of(request, "to") or local_day(visit.now, visit.zone)
-    first = day_of(request, "from") or last - timedelta(days=DAYS_DEFAULT - 1)
-    longest = timedelta(days=limits.RUNS_SPAN_DAYS_MAX - 1)
-    return min(first, last), min(last, min(first, last) + longest)
+    today = local_day(visit.now, visit.zone)
+    return days_between(request, today, usual=DAYS_DEFAULT, most=limits.RUNS_SPAN_DAYS_MAX)
 
 
 def _runs_file(asked: RunFilter, visit: Visit) -> HttpResponseBase:

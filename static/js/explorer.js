@@ -10,7 +10,9 @@
   const draw = () => {
     if (!chart) return;
     const money = data.currency ? { style: "currency", currency: data.currency } : {};
-    const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1, ...money });
+    const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1, ...money });
+    const small = new Intl.NumberFormat("en-US", { ...money, trailingZeroDisplay: "stripIfInteger" });
+    const short = (value) => (data.currency && Math.abs(value) < 1000 ? small : compact).format(value);
     const full = new Intl.NumberFormat("en-US", data.currency ? money : { maximumFractionDigits: 2 });
     const soft = token("--ink-soft");
     const type = { fontFamily: getComputedStyle(document.body).fontFamily, color: soft, fontSize: 12 };
@@ -29,7 +31,7 @@
         brushSelect: false, dataBackground: { lineStyle: { color: token("--rule-strong") }, areaStyle: { color: token("--rule") } } }],
       xAxis: { type: "category", data: data.days.map(day), axisLine: { lineStyle: { color: token("--rule-strong") } },
         axisTick: { show: false }, axisLabel: type },
-      yAxis: { type: "value", splitLine: { lineStyle: { color: token("--rule") } }, axisLabel: { ...type, formatter: (value) => short.format(value) } },
+      yAxis: { type: "value", splitLine: { lineStyle: { color: token("--rule") } }, axisLabel: { ...type, formatter: short } },
       series: data.series.map((series) => ({
         name: series.name, type: "bar", stack: "all", barCategoryGap: "22%", emphasis: { focus: "series" },
         itemStyle: { color: token(series.hue ? `--hue-${series.hue}` : "--hue-other"), opacity: [1, 0.6, 0.35][series.tone - 1] },

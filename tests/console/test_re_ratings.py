@@ -174,6 +174,19 @@ class TestOwnPrices:
         assert answer.status_code == 422
         assert "Write the day from which" in page and re.search(r'class="wrong">[^<]*number', page)
 
+    def test_the_first_price_of_a_model_is_written_where_its_events_wait(
+        self, operator: Client, acme: Company
+    ) -> None:
+        waiting = operator.get("/console/prices/unpriced").content.decode()
+        path = "/console/prices/own?provider=anthropic&model=unheard-of-9b"
+        assert path.replace("&", "&amp;") in waiting
+        page = operator.get(path).content.decode()
+        assert "events wait for a price" in page and 'value="20' in page, "from the first of them on"
+        asked = {"do": "write", "first": "2026-01-01", "output|standard||0": "3", "once": "first"}
+        answer = operator.post(path, asked)
+        assert answer["Location"] == "/console/prices?q=unheard-of-9b"
+        assert PriceRow.objects.get(model="unheard-of-9b").price == Decimal("0.000003")
+
     def test_a_model_without_prices_is_not_there(self, operator: Client) -> None:
         assert operator.get("/console/prices/own?provider=x&model=y").status_code == 404
 

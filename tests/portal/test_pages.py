@@ -1,12 +1,18 @@
 import csv
 import io
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
+from billing.credits import NewGrant, expire_grant, grant_credits
+from billing.models import CreditGrant
 from core.ids import public_id
 from metering.models import Event
+from portal.queries.credits import credits_of
+from tests.billing.world import call, use
 from tests.portal.world import Company
 
 
@@ -126,3 +132,47 @@ class TestCredits:
     def test_the_burn_table_is_published(self, visitor: Client) -> None:
         page = text_of(visitor, "/portal/burn-table")
         assert "Credits for calls" in page and "output" in page and "1,000" in page
+
+    def test_the_rates_of_a_model_stand_together_and_an_example_has_a_price(self, visitor: Client) -> None:
+        page = text_of(visitor, "/portal/burn-table")
+        assert "What a typical call burns" in page and "Beyond your credits, USD" in page
+        # 1,000 tokens out burn 2 credits, 8,000 in 8,000; a credit beyond the grant costs 0.02.
+        assert ">any model<" in page and ">0.04<" in page
+
+    def test_every_movement_is_in_the_file_and_pages_lead_through_them(
+        self, visitor: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rows = rows_of(visitor, "/portal/credits?format=csv")
+        assert rows[0] == ["occurred_at", "what", "change", "balance"] and len(rows) > 2
+        monkeypatch.setattr("portal.views.credits.HISTORY_SHOWN", 1)
+        monkeypatch.setattr("portal.queries.credits.HISTORY_SHOWN", 1)
+        told, path = [], "/portal/credits"
+        while path:
+            page = text_of(visitor, path)
+            told.append(page.partition("What happened")[2].partition('<th scope="row">')[2].partition("<")[0])
+            path = page.partition('rel="next" href="')[2].partition('"')[0]
+        assert told == [row[1] for row in rows[1:]]
+        assert rows == rows_of(visitor, "/portal/credits?format=csv"), "also where a page holds one"
+
+    @pytest.mark.parametrize("cursor", ["x", "WyJ4Il0", "W10"])
+    def test_an_odd_place_in_the_history_is_refused(self, visitor: Client, cursor: str) -> None:
+        assert visitor.get("/portal/credits", {"cursor": cursor}).status_code in (200, 422)
+
+    def test_a_grant_used_to_the_end_is_not_called_expired(self, acme: Company) -> None:
+        now = acme.now
+        for key, amount in (("small", "1"), ("large", "900")):
+            new = NewGrant(
+                key=key,
+                amount=Decimal(amount),
+                priority=1,
+                starts_at=now - timedelta(minutes=2),
+                expires_at=now + timedelta(minutes=2),
+                name=key,
+            )
+            grant_credits(acme.customer.id, new, now=now - timedelta(minutes=2))
+        use(acme.customer, call("burns", now, model="gpt-5", usage={"output": 10_000}), now=now)
+        later = now + timedelta(minutes=3)
+        for grant in CreditGrant.objects.filter(customer_id=acme.customer.id, key__in=("small", "large")):
+            expire_grant(acme.customer.id, grant.id, now=later)
+        states = {row.grant.key: row.state for row in credits_of(acme.customer.id, later).ended}
+        assert states["small"] == "used up" and states["large"] == "expired"
