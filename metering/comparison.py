@@ -89,6 +89,8 @@ def _told_apart(standing: Report | None, event: NewEvent) -> bool:
 
 
 def _another_report_of(standing: Report | None, event: NewEvent) -> bool:
-    """Whether the event stored under the same id is another emitter's report of the same call."""
-    named_by_call = event.door in DOORS_NAMING_BY_CALL and event.id == event.response_id
-    return named_by_call and standing is not None and standing.identity == (event.id, event.source)
+    """Whether the event stored under the same id is another emitter's report of the same call.
+
+    Whoever's report stands for the call by now: an id that is the call's own can stand for nothing else.
+    """
+    return event.door in DOORS_NAMING_BY_CALL and event.id == event.response_id and standing is not None
