@@ -10,12 +10,15 @@ def web_command() -> list[str | Path]:
     """granian with Burnline's WSGI application, as the settings say."""
     from django.conf import settings
 
+    from core import limits
+
     return [
         *(Path(sys.executable), "-m", "granian", "--interface", "wsgi", "config.wsgi:application"),
         *("--host", settings.HOST, "--port", str(settings.PORT)),
         *("--workers", str(settings.WEB_WORKERS), "--blocking-threads", str(settings.WEB_THREADS)),
-        # More at once than threads would only wait inside; outside, the kernel's queue holds them in order.
-        *("--backpressure", str(settings.WEB_THREADS), "--backlog", "2048"),
+        # Connections, not requests: those that idle between two requests count as well, so many more than threads. What
+        # they ask for at once waits for a thread in order of arrival.
+        *("--backpressure", str(limits.WEB_CONNECTIONS_MAX), "--backlog", "2048"),
         *("--respawn-failed-workers", "--workers-kill-timeout", "10", "--no-ws", "--log-level", "warning"),
     ]
 

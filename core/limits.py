@@ -8,8 +8,13 @@ BODY_BYTES_MAX = 5 * 1024 * 1024
 # Pieces that a shipper packed by themselves and sends as one; each costs a copy of what follows it.
 GZIP_MEMBERS_MAX = 100
 
-# How long a request waits until its body may be read. A body that has arrived is read in microseconds.
-BODY_WAITS_SECONDS_MAX = 5
+# How long a request waits until its body may be read, holding a thread meanwhile. A body that has arrived is read in
+# microseconds.
+BODY_WAITS_SECONDS_MAX = 0.25
+
+# Connections that one web process keeps open. Browsers, clients and proxies keep theirs for half a minute after the last
+# answer; half of the 1,024 files that a process may commonly have open.
+WEB_CONNECTIONS_MAX = 512
 
 # Deeper than any shape we read (OTLP reaches 12), shallow enough that no walk of the tree can exhaust the
 # stack.

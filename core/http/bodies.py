@@ -1,22 +1,16 @@
 """The bytes of a request, unpacked, and never more of them than the limit."""
 
-import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-from django.conf import settings
 from django.http import HttpRequest, UnreadablePostError
 
 from core import limits
-from core.problems import Malformed, Problem, TooLarge, Unavailable
+from core.problems import Malformed, Problem, TooLarge
 
 CHUNK_BYTES = 64 * 1024
 _GZIP_MEMBER = b"\x1f\x8b"
-# Whoever sends slowly holds a thread until the last byte. A quarter of them is kept from bodies, so that pages and health
-# checks are answered whatever comes in.
-_readers = threading.BoundedSemaphore(max(1, settings.WEB_THREADS * 3 // 4))
 
 
 class UnsupportedEncoding(Problem):
@@ -32,8 +26,7 @@ def read_body(request: HttpRequest, *, most: int = limits.BODY_BYTES_MAX) -> byt
     while too many bodies are being received.
     """
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    with _receiving():
-        packed = _read(request, most)
+    packed = _read(request, most)
     if encoding in {"identity", ""}:
         return packed
     if encoding not in {"gzip", "x-gzip", "deflate"}:
@@ -41,16 +34,6 @@ def read_body(request: HttpRequest, *, most: int = limits.BODY_BYTES_MAX) -> byt
             f"Content-Encoding {encoding[:40]!r} is not read; send gzip, deflate, or nothing."
         )
     return _unpack(packed, encoding, most)
-
-
-@contextmanager
-def _receiving() -> Iterator[None]:
-    if not _readers.acquire(timeout=limits.BODY_WAITS_SECONDS_MAX):
-        raise Unavailable("Too many bodies are being received; send this one again shortly.")
-    try:
-        yield
-    finally:
-        _readers.release()
 
 
 def is_chunked(request: HttpRequest) -> bool:
@@ -89,8 +72,7 @@ def read_pieces(request: HttpRequest, *, most: int) -> Iterator[bytes]:
     read = 0
     while chunked or read < length:
         try:
-            with _receiving():
-                piece = stream.read(CHUNK_BYTES)
+            piece = stream.read(CHUNK_BYTES)
         except (UnreadablePostError, OSError):
             raise Malformed("The connection ended before the body did.") from None
         if not piece:

@@ -6,7 +6,6 @@ import threading
 import pytest
 
 from core import limits
-from core.http import bodies
 from metering import doors
 from metering.models import Event, UnmatchedEvent
 
@@ -202,17 +201,6 @@ def test_a_service_tier_that_no_provider_has_is_refused(door) -> None:
     body = f'{{"id":"e1","customer":"acme","type":"t","provider":"openai","response":{response}}}'
     answer = door.post(body)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "response.service_tier")
-
-
-def test_while_too_many_bodies_are_received_another_is_503_with_retry_after(door, event, monkeypatch) -> None:
-    readers = threading.BoundedSemaphore()
-    monkeypatch.setattr(bodies, "_readers", readers)
-    monkeypatch.setattr(limits, "BODY_WAITS_SECONDS_MAX", 0)
-    with readers:
-        answer = door.post(event())
-        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-        assert int(answer["Retry-After"]) > 0
-    assert door.post(event()).status_code == 200
 
 
 def test_while_too_many_large_batches_are_read_another_is_503_with_retry_after(
