@@ -9,13 +9,12 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
-from billing.ledger import CREDIT
+from billing.ledger import CREDIT, GRANT
 from billing.lent_credits import LOSSES
 from billing.models import CreditGrant, LedgerEntry, LedgerTransaction
 from core.money import ZERO, exact
 from core.pages.figures import trimmed
 
-GRANT = "grant:"
 KINDS = "credits."
 BURN = "credits.burn"
 WORDS = {

@@ -13,8 +13,9 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, Sum
 
-from billing.ledger import CREDIT, Entry, grant_account, lock_customer, post
-from billing.models import CreditDraw, CreditGrant
+from billing.ledger import CREDIT, GRANT, Entry, grant_account, lock_customer, post
+from billing.lent_credits import SHARED
+from billing.models import CreditDraw, CreditGrant, LedgerEntry, LedgerTransaction
 from core.due_work import schedule
 from core.ids import new_id
 from core.money import ZERO, exact
@@ -211,6 +212,9 @@ def credit_balance(customer_id: int, *, as_of: datetime, history: bool = False) 
         for grant_id, total in drawn:
             if grant_id in remaining:
                 remaining[grant_id] -= total
+        for grant_id, taken in _taken_by_shares(customer_id, as_of).items():
+            if grant_id in remaining:
+                remaining[grant_id] -= taken
     overage = draws.filter(grant_id=None, occurred_at__lt=as_of).aggregate(total=Sum("credits"))["total"]
     balance = sum(remaining.values(), ZERO)
     held = ZERO
@@ -222,6 +226,18 @@ def credit_balance(customer_id: int, *, as_of: datetime, history: bool = False) 
         tuple(GrantBalance(grant, remaining[grant.id]) for grant in ordered),
         as_of,
     )
+
+
+def _taken_by_shares(customer_id: int, as_of: datetime) -> dict[UUID, Decimal]:
+    """By grant, what changes of plan had taken back by then."""
+    shared = LedgerTransaction.objects.filter(
+        customer_id=customer_id, kind=SHARED, occurred_at__lte=as_of
+    ).values("id")
+    entries = LedgerEntry.objects.filter(
+        customer_id=customer_id, transaction_id__in=shared, account__startswith=GRANT
+    )
+    told = entries.values_list("account").annotate(taken=-Sum("amount"))
+    return {UUID(account.removeprefix(GRANT)): taken for account, taken in told}
 
 
 @dataclass(frozen=True)

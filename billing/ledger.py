@@ -18,6 +18,7 @@ from billing.models import LedgerAccount, LedgerEntry, LedgerTransaction, Rating
 from core.ids import new_id
 
 CREDIT = "credit"
+GRANT = "grant:"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Entry:
 
 
 def grant_account(grant_id: UUID) -> str:
-    return f"grant:{grant_id.hex}"
+    return f"{GRANT}{grant_id.hex}"
 
 
 def lock_customer(customer_id: int) -> RatingPosition:

@@ -88,9 +88,8 @@ class Loans:
                     Entry(grant_account(grant.id), CREDIT, CONTEXT.minus(more)),
                     Entry(LOSSES[loan.kind], CREDIT, more),
                 ]
-                post(
-                    grant.customer_id, loan.kind, f"{cause}{grant.id.hex}", entries, occurred_at=now, now=now
-                )
+                at = grant.share_ends_at if loan.kind == SHARED and grant.share_ends_at else now
+                post(grant.customer_id, loan.kind, f"{cause}{grant.id.hex}", entries, occurred_at=at, now=now)
                 grant.save(update_fields=["remaining"])
         self._shares, self._ends = [], []
 

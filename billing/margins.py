@@ -5,7 +5,7 @@ the price it was granted for, on the day it burnt.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -15,16 +15,17 @@ from django.db import connection, transaction
 
 from billing.models import CustomerDay, Invoice, Subscription
 from billing.periods import CUSTOMER_SCOPE
-from billing.statement import Statement, period_statement, spend_statement
+from billing.statement import Statement, period_statement
 from core.due_work import ensure
 from core.money import ZERO, exact, to_stored
-from core.periods import Period, local_date
+from core.periods import Period, local_date, local_midnight
 from customers.models import Customer
 from metering.usage import CALLS
 from pricing.cost_currency import COST_CURRENCY
 
 DAYS_DUE = "margin.days"
 REFRESH_AFTER = timedelta(seconds=15)
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -71,18 +72,22 @@ def days_are_stale(customer_id: int, *, now: datetime) -> None:
 
 @exact
 def refresh_days(customer: Customer, *, periods_back: int = 1) -> int:
-    """Work out the days of each subscription's open period and the ``periods_back`` before it; returns the days written."""
+    """Work out the days of each subscription's open period and the ``periods_back`` before it; returns the days written.
+
+    A day is written whole: with what every subscription earned on it, also one whose own periods end elsewhere.
+    """
+    subscriptions = list(Subscription.objects.filter(customer_id=customer.id).select_related("customer"))
+    zone = customer.timezone
+    recent = [period for one in subscriptions for period in _recent_periods(one, periods_back)]
+    wanted = {day for period in recent for day in days_of(period, zone)}
     days: dict[date, Totals] = defaultdict(Totals)
-    spans: list[Period] = []
-    for subscription in Subscription.objects.filter(customer_id=customer.id).select_related("customer"):
-        for statement in _recent_statements(subscription, periods_back):
-            spans.append(statement.period)
-            _spread(statement, customer.timezone, days)
-    if not spans:
+    if not wanted:
         return 0
-    first = local_date(min(span.start for span in spans), customer.timezone)
-    last = local_date(max(span.end for span in spans) - timedelta(microseconds=1), customer.timezone)
-    _add_calls(customer, Period(min(s.start for s in spans), max(s.end for s in spans)), days)
+    for subscription in subscriptions:
+        for period in _periods_that_touch(subscription, wanted, zone):
+            _spread(period_statement(subscription, period), zone, days)
+    for run in _runs(wanted, zone):
+        _add_calls(customer, run, days)
     rows = [
         CustomerDay(
             customer_id=customer.id,
@@ -94,9 +99,10 @@ def refresh_days(customer: Customer, *, periods_back: int = 1) -> int:
             credits=total.credits,
         )
         for day, total in sorted(days.items())
+        if day in wanted
     ]
     with transaction.atomic():
-        CustomerDay.objects.filter(customer_id=customer.id, day__gte=first, day__lte=last).delete()
+        CustomerDay.objects.filter(customer_id=customer.id, day__in=wanted).delete()
         CustomerDay.objects.bulk_create(rows)
     return len(rows)
 
@@ -111,12 +117,37 @@ class Totals:
     credits: Decimal = ZERO
 
 
-def _recent_statements(subscription: Subscription, periods_back: int) -> list[Statement]:
-    statements = [] if subscription.closed_at is not None else [spend_statement(subscription)]
-    edge = subscription.period_start if subscription.closed_at is None else subscription.period_end
-    for period in earlier_periods(subscription, edge, periods_back):
-        statements.append(period_statement(subscription, period))
-    return statements
+def _recent_periods(subscription: Subscription, periods_back: int) -> list[Period]:
+    if subscription.closed_at is not None:
+        return earlier_periods(subscription, subscription.period_end, periods_back)
+    current = Period(subscription.period_start, subscription.period_end)
+    return [current, *earlier_periods(subscription, current.start, periods_back)]
+
+
+def _periods_that_touch(subscription: Subscription, wanted: Set[date], zone: str) -> list[Period]:
+    """The subscription's periods, open or invoiced, that have any of the days."""
+    rows = Invoice.objects.filter(
+        customer_id=subscription.customer_id,
+        subscription_id=subscription.id,
+        kind="period",
+        period_start__lt=local_midnight(max(wanted) + DAY, zone),
+        period_end__gt=local_midnight(min(wanted), zone),
+    ).exclude(status=Invoice.Status.VOID)
+    periods = [Period(start, end) for start, end in rows.values_list("period_start", "period_end")]
+    if subscription.closed_at is None:
+        periods.append(Period(subscription.period_start, subscription.period_end))
+    return [period for period in sorted(periods) if not wanted.isdisjoint(days_of(period, zone))]
+
+
+def _runs(days: Collection[date], zone: str) -> list[Period]:
+    """The same days as spans of time, as few as they are."""
+    runs: list[tuple[date, date]] = []
+    for day in sorted(days):
+        if runs and runs[-1][1] + DAY == day:
+            runs[-1] = runs[-1][0], day
+        else:
+            runs.append((day, day))
+    return [Period(local_midnight(first, zone), local_midnight(last + DAY, zone)) for first, last in runs]
 
 
 def earlier_periods(subscription: Subscription, before: datetime, count: int) -> list[Period]:

@@ -76,6 +76,13 @@ def test_a_plan_without_credits_ends_the_old_ones_but_for_their_share():
     assert breaches() == []
 
 
+def test_the_balance_of_a_day_gone_by_knows_what_the_change_took_back():
+    acme, _ = moved("310", "620", day=10, used=40)
+    past = [credit_balance(acme.id, as_of=START + day * DAY, history=True).balance for day in (5, 11)]
+    assert past == [270, 480]
+    assert balance(acme, START + 11 * DAY) == (480, 0)
+
+
 def test_a_move_from_a_plan_without_credits_brings_them_at_once():
     acme, _ = moved("0.000000000000000001", "310", day=10)
     assert balance(acme, START + 11 * DAY) == (210, 0)
