@@ -19,8 +19,9 @@ from pricing.engine.usage import NOTHING, Usage, merge
 
 AMOUNTS = ("quantity", "amount", "cost", "lift", "credits", "covered")
 USAGE = "usage"
+COMMITMENT = "commitment"
 # Lines of these kinds are one sum of their period: which stretch a fee is of is no matter to what is still owed.
-WHOLE = {"fee": "Fees", "commitment": "Commitment true-up", "margin_floor": "Margin floor adjustment"}
+WHOLE = {"fee": "Fees", COMMITMENT: "Commitment true-up", "margin_floor": "Margin floor adjustment"}
 
 
 class LateSpan(NamedTuple):
@@ -102,7 +103,8 @@ def corrections_of(
             continue
         usage = difference(now.usage, tuple(before.usage))
         words = WHOLE.get(place.kind) or now.words or before.words
-        reason = span.reason(line_of(place.segment_id, place.charge), Cause.PLAN, subscription.timezone)
+        otherwise = Cause.PLAN if span.corrected else Cause.USAGE
+        reason = span.reason(line_of(place.segment_id, place.charge), otherwise, subscription.timezone)
         told[place] = (
             Correction(
                 f"{words}, {reason}",
@@ -118,9 +120,18 @@ def corrections_of(
     return told
 
 
-def add_corrections(parts: Parts, subscription: Subscription, span: LateSpan, due: Sequence[DueLine]) -> None:
-    """A line for each difference that ``corrections_of`` finds."""
+def add_corrections(
+    parts: Parts,
+    subscription: Subscription,
+    span: LateSpan,
+    due: Sequence[DueLine],
+    *,
+    kind: str | None = None,
+) -> None:
+    """A line for each difference that ``corrections_of`` finds; of the ``kind`` alone, where one is named."""
     for place, (correction, usage) in corrections_of(subscription, span, due).items():
+        if kind not in (None, place.kind):
+            continue
         parts.add_correction(
             correction,
             description=correction.description,

@@ -36,7 +36,7 @@ from customers.models import Customer
 from metering.stored_event import StoredEvent, answered_from_cache, event_by_id, events_between, set_costs
 from pricing.models import BurnTableVersion, PlanVersion
 from pricing.plan_corrections import standing_correction
-from pricing.price_book import current_book
+from pricing.price_book import current_book, newest_book
 
 LOOK_DUE = "rerating.look"
 APPLY_DUE = "rerating.apply"
@@ -81,7 +81,7 @@ def open_re_rating(new: NewReRating, *, now: datetime) -> ReRating:
         span_end=new.span.end,
         reason=new.reason,
         plan_version=new.plan_version,
-        price_book=current_book().version,
+        price_book=newest_book().version,
         burn_tables=_newest_burn_table(),
         created_at=now,
         created_by=new.by,
@@ -147,7 +147,7 @@ def is_stale(re_rating: ReRating) -> bool:
     """Whether prices, burn tables or the plan have moved since the dry run began, so that it can no longer be applied."""
     if re_rating.plan_version is not None and standing_correction(re_rating.plan_version) is not None:
         return True
-    return (re_rating.price_book, re_rating.burn_tables) != (current_book().version, _newest_burn_table())
+    return (re_rating.price_book, re_rating.burn_tables) != (newest_book().version, _newest_burn_table())
 
 
 def apply_to(customer_id: int, re_rating_id: UUID, *, now: datetime) -> ReRatingStep:
@@ -177,6 +177,7 @@ def correct_customer(customer_id: int, re_rating: ReRating, *, now: datetime) ->
     events of the span have been removed since it was asked for.
     """
     refuse_before_kept(customer_id, re_rating.span_start, "from")
+    newest_book()  # a worker may have kept an older one, and the dry run is held against the newest
     span = Period(re_rating.span_start, re_rating.span_end)
     before = position_of(customer_id, span)
     customer = Customer.objects.get(id=customer_id)

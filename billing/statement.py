@@ -11,7 +11,7 @@ from uuid import UUID
 
 from billing.add_ons import add_add_on_fees
 from billing.fees import Elsewhere, add_billed_fees, add_own_fees, add_trial, period_share, stretch_share
-from billing.late_usage import LateSpan, add_corrections, add_late_usage
+from billing.late_usage import COMMITMENT, LateSpan, add_corrections, add_late_usage
 from billing.models import Subscription
 from billing.overrides import own_terms
 from billing.parts import Parts, UsageReader, describe, stretch_pools, within
@@ -283,13 +283,16 @@ def stretches_in(subscription: Subscription, period: Period) -> list[Stretch]:
 
 
 def _add_late(parts: Parts, subscription: Subscription, span: LateSpan, read: UsageReader) -> None:
-    """What came late for an earlier period, at the discount of that period."""
+    """What came late for an earlier period, at the discount of that period, and what it leaves of the true-up."""
     stretches = stretches_in(subscription, span.period)
     if not stretches:
         return
-    percent = own_terms(stretches[-1].terms, subscription, span.period).discount_percent or ZERO
+    terms = own_terms(stretches[-1].terms, subscription, span.period)
     for stretch in stretches:
-        add_late_usage(parts, stretch, span, read, percent)
+        add_late_usage(parts, stretch, span, read, terms.discount_percent or ZERO)
+    if terms.commitment is not None:
+        due = _rated(subscription, span.period, [], read, with_own_fee=True)
+        add_corrections(parts, subscription, span, due.lines, kind=COMMITMENT)
 
 
 def _add_usage(parts: Parts, stretch: Stretch, period: Period, read: UsageReader, *, several: bool) -> None:

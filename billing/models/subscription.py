@@ -50,7 +50,7 @@ class SubscriptionSegment(models.Model):
 class LatePeriod(models.Model):
     """A closed and invoiced period into which something has come since: its difference goes on the next invoice.
 
-    Late usage moves its charges alone; where the plan was corrected, all that the period comes to.
+    Late usage moves its charges and the true-up; where the plan was corrected, all that the period comes to.
     """
 
     pk = models.CompositePrimaryKey("customer_id", "subscription_id", "period_start")

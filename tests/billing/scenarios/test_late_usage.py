@@ -88,3 +88,61 @@ def test_charges_of_one_name_may_count_differently_in_two_plans(diary: Callable[
         told = {one["subscription"]: one["subtotal_minor"] for one in book.spend()["subscriptions"]}
     assert told == {"peaks": 500, "sums": 1200}
     book.books_are_clean()
+
+
+@pytest.mark.parametrize("timing", ["advance", "arrears"])
+@pytest.mark.parametrize("late", [500, 9000])
+def test_what_comes_late_for_a_committed_period_fills_its_commitment(
+    diary: Callable[[str], Diary], timing: str, late: int
+) -> None:
+    """Acme's usage comes late, its twin's in time: both pay what was committed, and what is used beyond."""
+    book = diary("2027-01-01")
+    book.meter("output", value="usage.output")
+    charge = {"key": "tokens", "meter": "output", "model": "per_unit", "unit_price": "0.01"}
+    terms = {
+        "fee": "20.00",
+        "fee_timing": timing,
+        "commitment": {"amount": "60.00"},
+        "discount_percent": "3.333",
+    }
+    book.plan("pro", [charge], **terms)
+    for customer in ("acme", "twin"):
+        book.customer(customer)
+        book.subscribe("pro", customer)
+    book.on("2027-01-10")
+    book.use("acme", usage={"output": 1000})
+    book.use("twin", usage={"output": 1000 + late})
+    book.on("2027-02-10")
+    book.use("acme", usage={"output": late}, time="2027-01-10T00:00:00Z")
+    book.on("2027-03-02T03:00:00Z")
+    paid = {name: sum(total for _, total in book.totals(name)) for name in ("acme", "twin")}
+    assert paid["acme"] == paid["twin"]
+    lines = [line for one in book.invoices() for line in one["lines"] if line["kind"] == "correction"]
+    told = {line["charge"] or "": (line["amount_minor"], line["description"]) for line in lines}
+    trued_up = -483 if late == 500 else -2900
+    assert told[""] == (trued_up, "Commitment true-up, late usage of the period from 1 Jan 2027")
+    book.books_are_clean()
+
+
+def test_what_is_taken_back_from_a_committed_period_is_owed_all_the_same(
+    diary: Callable[[str], Diary],
+) -> None:
+    book = diary("2027-01-01")
+    book.customer()
+    book.meter("tickets", "count", event_type="ticket.resolved")
+    charge = {"key": "tickets", "meter": "tickets", "model": "per_unit", "unit_price": "10"}
+    reversed_by = {"reversed_by": "ticket.reopened", "reversal_days": 30}
+    book.plan("pro", [charge | reversed_by], commitment={"amount": "25.00"})
+    book.subscribe("pro")
+    book.on("2027-01-20")
+    tickets = [book.use(type="ticket.resolved") for _ in range(3)]
+    book.on("2027-02-05")
+    for ticket in tickets[:2]:
+        book.use(type="ticket.reopened", properties={"reverses": ticket})
+    book.on("2027-03-01T03:00:00Z")
+    january, february = book.invoices()
+    assert january["subtotal_minor"] == 3000
+    lines = [line for line in february["lines"] if line["kind"] == "correction"]
+    told = {line["charge"] or "": line["amount_minor"] for line in lines}
+    assert told == {"tickets": -2000, "": 1500}
+    book.books_are_clean()
