@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import typst
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.conf import settings
 from billing.models import Invoice, InvoiceLine
 from core.money import from_minor
 from core.periods import local_date
+from customers.models import Customer
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "documents" / "invoice.typ"
 MINUS = "\N{MINUS SIGN}"
@@ -35,18 +37,36 @@ def invoice_pdf(invoice: Invoice) -> bytes:
     return bytes(typst.compile(str(TEMPLATE), format="pdf", sys_inputs={"invoice": document}))
 
 
+def parties_of(customer: Customer) -> dict[str, Any]:
+    """What a document says of the customer, as it is now; a finalized one keeps it."""
+    return {
+        "customer": {
+            "key": customer.key,
+            "name": customer.name,
+            "email": customer.email,
+            "address": customer.address,
+            "timezone": customer.timezone,
+        },
+        "tax": {"name": customer.tax_name or "Tax", "rate": str(customer.tax_rate)},
+    }
+
+
 def _document(invoice: Invoice, lines: list[InvoiceLine]) -> dict[str, object]:
-    customer = invoice.snapshot.get("customer", {})
-    zone = customer.get("timezone", "UTC")
-    tax = invoice.snapshot.get("tax", {})
-    paid_or_credited = invoice.total_minor - invoice.due_minor + invoice.paid_minor
+    parties = invoice.snapshot or parties_of(invoice.customer)
+    customer, tax = parties["customer"], parties["tax"]
+    zone = customer["timezone"]
     sums = [["Subtotal", _amount(invoice, invoice.subtotal_minor)]]
     if invoice.tax_minor:
-        rate = f"{Decimal(tax.get('rate', '0')) * 100:f}".rstrip("0").rstrip(".")
-        sums.append([f"{tax.get('name', 'Tax')} {rate} %", _amount(invoice, invoice.tax_minor)])
+        rate = f"{Decimal(tax['rate']) * 100:f}".rstrip("0").rstrip(".")
+        sums.append([f"{tax['name']} {rate} %", _amount(invoice, invoice.tax_minor)])
     sums.append(["Total", _amount(invoice, invoice.total_minor)])
-    if paid_or_credited:
-        sums.append(["Credit and payments", _amount(invoice, -paid_or_credited)])
+    for words, minor in (
+        ("From your credit", -invoice.credit_used_minor),
+        ("Kept as your credit", invoice.credit_kept_minor),
+        ("Paid", -invoice.paid_minor),
+    ):
+        if minor:
+            sums.append([words, _amount(invoice, minor)])
     return {
         "number": invoice.number or "draft",
         "seller": settings.COMPANY_NAME,
@@ -62,7 +82,7 @@ def _document(invoice: Invoice, lines: list[InvoiceLine]) -> dict[str, object]:
         "currency": invoice.currency,
         "lines": [_line(invoice, line) for line in lines],
         "sums": sums,
-        "to_pay": _amount(invoice, max(0, invoice.due_minor - invoice.paid_minor)),
+        "to_pay": _amount(invoice, invoice.open_minor),
     }
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
+from billing.documents import parties_of
 from billing.drafts import START, late_periods, work_out
 from billing.ledger import Entry, balance, lock_customer, post
 from billing.models import (
@@ -100,15 +101,10 @@ def _next_number(invoice: Invoice) -> str:
 def snapshot_of(subscription: Subscription, statement: Statement) -> dict[str, object]:
     """What the document says of the parties and the plan, as they are now: later edits do not reach it."""
     customer = subscription.customer
+    parties = parties_of(customer)
     return {
-        "customer": {
-            "key": customer.key,
-            "name": customer.name,
-            "email": customer.email,
-            "address": customer.address,
-            "timezone": subscription.timezone,
-        },
-        "tax": {"name": customer.tax_name or "Tax", "rate": str(customer.tax_rate)},
+        "customer": parties["customer"] | {"timezone": subscription.timezone},
+        "tax": parties["tax"],
         "subscription": subscription.key,
         "cost": str(statement.cost),
         "credit_revenue": str(statement.credit_revenue),

@@ -115,7 +115,7 @@ class PayView(ApiView):
         invoice = invoice_named(id, credential_of(request))
 
         def pay(row: Invoice, at: datetime) -> Invoice:
-            due = row.due_minor - row.paid_minor
+            due = row.open_minor
             amount_minor = due if amount is None else amount
             return record_payment(
                 row.customer_id, row.id, amount_minor=amount_minor, reference=reference, now=at

@@ -186,7 +186,6 @@ def balance_json(balance: Balance) -> dict[str, Any]:
 
 
 def invoice_json(invoice: Invoice, lines: list[InvoiceLine], subscription_key: str) -> dict[str, Any]:
-    open_minor = 0 if invoice.status == Invoice.Status.VOID else invoice.due_minor - invoice.paid_minor
     return {
         "id": public_id("inv", invoice.id),
         "number": invoice.number or None,
@@ -199,7 +198,7 @@ def invoice_json(invoice: Invoice, lines: list[InvoiceLine], subscription_key: s
         "subtotal_minor": invoice.subtotal_minor,
         "tax_minor": invoice.tax_minor,
         "total_minor": invoice.total_minor,
-        "due_minor": open_minor,
+        "due_minor": invoice.open_minor,
         "paid_minor": invoice.paid_minor,
         "finalizes_at": render_time(invoice.finalizes_at) if invoice.status == "draft" else None,
         "finalized_at": render_time(invoice.finalized_at) if invoice.finalized_at else None,

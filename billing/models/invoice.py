@@ -66,6 +66,21 @@ class Invoice(models.Model):
         ]
         indexes = [models.Index(fields=["customer", "created_at"], name="invoice_created")]
 
+    @property
+    def open_minor(self) -> int:
+        """What is still to be paid: less the customer's credit and payments so far; nothing of a void one."""
+        return 0 if self.status == self.Status.VOID else self.due_minor - self.paid_minor
+
+    @property
+    def credit_used_minor(self) -> int:
+        """What the customer's credit has paid of it."""
+        return 0 if self.status == self.Status.VOID else max(0, self.total_minor - self.due_minor)
+
+    @property
+    def credit_kept_minor(self) -> int:
+        """What a total below zero adds to the customer's credit."""
+        return 0 if self.status == self.Status.VOID else max(0, self.due_minor - self.total_minor)
+
 
 class InvoiceLine(models.Model):
     """One line: the exact amount before rounding, the amount after, and how it came about."""

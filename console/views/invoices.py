@@ -75,7 +75,7 @@ def invoices(request: HttpRequest) -> HttpResponseBase:
                     row.currency,
                     *(
                         from_minor(minor, row.exponent)
-                        for minor in (row.subtotal_minor, row.tax_minor, row.total_minor, row.due_minor)
+                        for minor in (row.subtotal_minor, row.tax_minor, row.total_minor, row.open_minor)
                     ),
                 )
                 for row in rows.iterator()

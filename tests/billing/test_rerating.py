@@ -22,8 +22,6 @@ from core.periods import Period
 from core.problems import Conflict
 from metering.models import Event
 from pricing.burn_tables import add_version, create_table
-from pricing.models import PriceRow
-from pricing.price_book import current_book
 from pricing.price_imports import set_operator_prices
 from pricing.price_sources.quotes import quote_from_json
 from tests.billing.test_path import breaches
@@ -131,18 +129,6 @@ class TestABackdatedPrice:
         (line,) = InvoiceLine.objects.filter(kind="correction")
         assert line.amount_minor == cents(owed(True)) - cents(owed(False))
         assert breaches() == []
-
-    def test_a_price_that_another_process_has_just_written_is_known(self):
-        acme, _, now = january_on_cost_plus()
-        current_book()  # this process believes for a second that it is the newest
-        old = PriceRow.objects.get(model="m-1")
-        PriceRow.objects.create(
-            **{f.name: getattr(old, f.name) for f in PriceRow._meta.fields if f.name not in ("id", "price")},
-            price=old.price / 2,
-        )
-        _, found = correct(now, customer=acme)
-        assert found["events"] == len(DAYS)
-        assert Decimal(found["cost"]["after"]) * 2 == Decimal(found["cost"]["before"])
 
     def test_applying_again_and_rating_again_change_nothing(self):
         acme, _, now = january_on_cost_plus()
