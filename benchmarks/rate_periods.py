@@ -10,8 +10,9 @@ from typing import Any
 from benchmarks.table import Line, Target, print_table
 from core.periods import Share
 from pricing.engine.charge import Charge, parse_charge
+from pricing.engine.contributions import contribution
 from pricing.engine.invoice import ChargeUsage, Fee, MarginFloor, PeriodInput, rate_period
-from pricing.engine.usage import EventFacts, Usage, contribution
+from pricing.engine.usage import EventFacts, Usage
 
 CUSTOMERS = 10_000
 EVENTS = 100_000

@@ -21,7 +21,8 @@ from customers.models import Customer
 from metering.stored_event import StoredEvent, events_between
 from metering.usage import ADDED, BucketKey, Sums
 from pricing.engine.charge import Charge
-from pricing.engine.usage import EventFacts, Usage, contributions
+from pricing.engine.contributions import contributions
+from pricing.engine.usage import EventFacts, Usage
 
 # What of a charge's bucket its price can depend on; of the cost only some charges do.
 PRICED = ("quantity", "amount", "lift", "credits", "covered")

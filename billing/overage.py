@@ -26,7 +26,8 @@ from metering.event_paths import text_reader
 from metering.removal import kept_since
 from metering.stored_event import StoredEvent, event_by_id
 from metering.usage import CALLS, BucketKey, Sums
-from pricing.engine.usage import NOTHING, EventFacts, UnpricedEvent, Usage, contribution
+from pricing.engine.contributions import contribution
+from pricing.engine.usage import NOTHING, EventFacts, UnpricedEvent, Usage
 from pricing.models import BurnTableVersion
 
 DRAWS_AT_ONCE = 2_000

@@ -31,7 +31,8 @@ from customers.models import Customer
 from metering.event_paths import as_text, token_buckets
 from metering.stored_event import StoredEvent, events_after
 from metering.usage import CALLS, BucketKey, Sums, add_to_buckets, count_new_values
-from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution, total
+from pricing.engine.contributions import contribution
+from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, total
 
 BATCH_EVENTS = 5_000
 LATE_DRAWS_WAIT = timedelta(

@@ -12,7 +12,8 @@ from core.money import ZERO, exact, plain
 from core.times import render_time
 from customers.models import Customer
 from metering.stored_event import StoredEvent, event_by_id
-from pricing.engine.usage import EventFacts, UnpricedEvent, contribution
+from pricing.engine.contributions import contribution
+from pricing.engine.usage import EventFacts, UnpricedEvent
 from pricing.models import BurnTableVersion, PriceRow
 
 

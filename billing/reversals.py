@@ -13,7 +13,8 @@ from core.money import ZERO
 from metering.stored_event import StoredEvent, event_that_counts
 from metering.usage import count_new_values
 from pricing.engine.charge import Charge
-from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution
+from pricing.engine.contributions import contribution
+from pricing.engine.usage import EventFacts, UnpricedEvent, Usage
 
 REVERSES = "reverses"
 ADDED_UP = ("count", "sum")

@@ -16,10 +16,11 @@ from core.problems import FieldError, Invalid
 from pricing.burn_tables import Unlisted, burn, facts_of, version_at
 from pricing.cost_currency import fields_that_follow_cost, in_another_currency
 from pricing.engine.charge import Charge, parse_charge
+from pricing.engine.contributions import contribution
 from pricing.engine.credits import Credits
 from pricing.engine.fields import ChargeError
 from pricing.engine.rating import RatedCharge, rate_charge
-from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution
+from pricing.engine.usage import EventFacts, UnpricedEvent, Usage
 from pricing.models import BurnTable
 from pricing.preview_events import PreviewEvent, read_preview_event
 

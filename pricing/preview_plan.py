@@ -12,9 +12,10 @@ from core.problems import FieldError, Invalid
 from pricing.cost_currency import fields_that_follow_cost, in_another_currency
 from pricing.engine.allowance import Allowance, MeasuredCharge, check_allowances, parse_allowance, pool_parts
 from pricing.engine.charge import Charge, parse_charge
+from pricing.engine.contributions import contribution
 from pricing.engine.fields import ChargeError
 from pricing.engine.rating import rate_charge
-from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution
+from pricing.engine.usage import EventFacts, UnpricedEvent, Usage
 from pricing.preview import EVENTS_NEEDED, rated_json
 
 

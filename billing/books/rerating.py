@@ -13,7 +13,8 @@ from billing.terms import MeteredCharge, Stretch
 from core.money import ZERO, exact
 from core.periods import Period
 from metering.stored_event import StoredEvent, events_between
-from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, contribution, merge, total
+from pricing.engine.contributions import contribution
+from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, merge, total
 from pricing.models import BurnTableVersion
 
 

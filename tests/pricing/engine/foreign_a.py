@@ -8,9 +8,10 @@ from typing import Any
 from core.money import allocate, plain, tax_minor
 from core.periods import Period, Share, day_share, local_date, local_midnight, termination_edge
 from pricing.engine.charge import Charge, parse_charge
+from pricing.engine.contributions import contributions
 from pricing.engine.invoice import ChargeUsage, Fee, PeriodInput, rate_period
 from pricing.engine.rating import RatedCharge, rate_charge
-from pricing.engine.usage import EventFacts, Usage, contributions
+from pricing.engine.usage import EventFacts, Usage
 
 Case = dict[str, Any]
 Answer = dict[str, Any]

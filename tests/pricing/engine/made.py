@@ -9,7 +9,8 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
 from pricing.engine.charge import Charge
-from pricing.engine.usage import EventFacts, Usage, contributions
+from pricing.engine.contributions import contributions
+from pricing.engine.usage import EventFacts, Usage
 
 # Each law is tried on every model, so a few examples of each make many of the law. How many are sorted out varies from
 # run to run among so few; a law that finds no example at all still fails.

@@ -12,9 +12,10 @@ from core.money import from_minor, shown
 from core.periods import Share
 from pricing.engine.allowance import MeasuredCharge, parse_allowance, pool_parts
 from pricing.engine.charge import READERS, parse_charge
+from pricing.engine.contributions import contributions
 from pricing.engine.invoice import ChargeUsage, Fee, MarginFloor, PeriodInput, rate_period
 from pricing.engine.rating import rate_charge
-from pricing.engine.usage import EventFacts, Usage, contributions
+from pricing.engine.usage import EventFacts, Usage
 
 PAGE = (Path(__file__).parents[3] / "docs" / "pricing.md").read_text()
 FENCE = re.compile(r"```json (charge|period|allowances)\n(.*?)```\n\n((?:\|[^\n]*\n)+)", re.DOTALL)

@@ -8,14 +8,13 @@ import pytest
 from core.money import AmountTooLarge
 from core.periods import Share
 from pricing.engine.charge import Charge, parse_charge
+from pricing.engine.contributions import contribution, contributions
 from pricing.engine.rating import rate_charge, rounding
 from pricing.engine.usage import (
     NOTHING,
     EventFacts,
     UnpricedEvent,
     Usage,
-    contribution,
-    contributions,
     merge,
     total,
 )
