@@ -21,7 +21,8 @@ from billing.backfills.jobs import (
     revert_backfill,
 )
 from billing.invoices import void_invoice
-from billing.models import Invoice, ReRating, StripeObject, Subscription
+from billing.models import Invoice, ReRating, StripeObject, Subscription, SubscriptionSegment
+from billing.recounting import change_and_recount
 from billing.rerating import NewReRating, apply_re_rating, open_re_rating
 from billing.retention import remove_old_events
 from billing.statement import period_statement
@@ -40,7 +41,7 @@ from metering.events import store_events
 from metering.models import Backfill
 from metering.new_event import NewEvent
 from pricing.burn_tables import create_table
-from pricing.models import BurnTable
+from pricing.models import BurnTable, PlanVersion
 from pricing.price_imports import set_operator_prices
 from pricing.price_sources.quotes import quote_from_json
 from tests.billing.world import START, a_customer, a_meter, a_plan, call, subscribe
@@ -92,7 +93,6 @@ def a_subscriber(key: str) -> Customer:
         create_table("standard", "Standard", RATES, now=START, effective_at=START)
         terms = {"fee": "49.00", "fee_timing": "arrears", "credit_grants": [{"amount": str(GRANTED)}]}
         a_plan(CHARGES, **terms)
-    from pricing.models import PlanVersion
 
     customer = a_customer(key, tax_rate="0.19", tax_name="VAT", email=f"billing@{key}.example")
     subscribe(customer, PlanVersion.objects.get(plan__key="pro"))
@@ -194,9 +194,26 @@ def forget_events(customer: Customer) -> None:
         remove_old_events(customer.id, now=NEXT_PERIOD_END)
 
 
+def overtake(customer: Customer) -> None:
+    """Change the plan in the next month, and bring usage from before the change after it."""
+    changed_at = PERIOD_END + timedelta(days=10)
+    subscription = Subscription.objects.get(customer=customer)
+    set_clock(changed_at)
+    if not PlanVersion.objects.filter(plan__key="small").exists():
+        a_plan(CHARGES, key="small", credit_grants=[{"amount": "280"}])
+    small = PlanVersion.objects.get(plan__key="small")
+    if not SubscriptionSegment.objects.filter(subscription_id=subscription.id, plan_version=small).exists():
+        change_and_recount(subscription, small, at=changed_at, now=changed_at)
+    late = call("late", PERIOD_END + timedelta(days=2), customer.key, usage={"output": 5000}, **MODEL)
+    store_events([late], now=clock.now())
+    tasks.sweep_rating()
+    run_what_is_due(clock.now() + BETWEEN_SWEEPS)
+
+
 def live_through(key: str, *, ending: str = "paid", start: datetime = CLOSED) -> Invoice:
     """From the first event to the invoice ``paid`` or ``void`` here and at Stripe; ``retold`` has a call reported twice
-    before. After it was paid the month may be ``re-rated`` or ``backfilled``, or its events ``removed``."""
+    before. After it was paid the month may be ``re-rated`` or ``backfilled``, its events ``removed``, or usage of the next
+    one ``overtaken`` by a change of plan."""
     customer = Customer.objects.get(key=key)
     events = events_of(key)
     set_clock(START + timedelta(days=20))
@@ -218,5 +235,7 @@ def live_through(key: str, *, ending: str = "paid", start: datetime = CLOSED) ->
         backfill_and_revert(customer)
     if ending == "removed":
         forget_events(customer)
+    if ending == "overtaken":
+        overtake(customer)
     connection.close()
     return Invoice.objects.get(customer=customer, period_start=START)
