@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from billing.corrections import differences_of
 from billing.documents import invoice_pdf
 from billing.drafts import late_periods
 from billing.late_periods import ANY_LINE, Cause, LatePlace, causes_of, note_late
@@ -188,3 +189,17 @@ def test_causes_add_up_while_the_next_invoice_is_awaited() -> None:
 
 def test_a_period_noted_before_causes_were_kept_reads_as_it_did() -> None:
     assert causes_of({}, f"{uuid4().hex}:calls") == []
+
+
+def test_what_the_invoice_that_was_sent_says_of_it_is_what_the_next_one_bills() -> None:
+    """The price rises: the charge follows it, and the margin floor of the closed period stays as it was billed."""
+    floor = {"rate": "0.90", "on_breach": "bill"}
+    acme = january(COST_PLUS, margin_floor=floor, commitment={"amount": "20.00"})
+    sent = Invoice.objects.get()
+    price("0.2", AFTER)
+    rate_again(acme)
+    (told,) = differences_of(sent)
+    finish(MARCH)
+    lines = InvoiceLine.objects.filter(kind="correction")
+    assert told.change * 100 == sum(line.amount_minor for line in lines) == 1500 - 500
+    assert breaches() == []
