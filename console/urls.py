@@ -4,6 +4,7 @@ from console.views import (
     arrivals,
     backfills,
     burn_tables,
+    customer_details,
     customers,
     events,
     explore,
@@ -39,6 +40,12 @@ urlpatterns = [
     path("console/value/<str:key>/archive", value.archive, name="archive_value_event"),
     path("console/work", overview.work, name="work"),
     path("console/customers", customers.customers, name="customers"),
+    path("console/new-customer", customer_details.new_customer, name="new_customer"),
+    path(
+        "console/customers/<int:customer_id>/details",
+        customer_details.change_details,
+        name="customer_details",
+    ),
     path("console/customers/<int:customer_id>", customers.customer, name="customer"),
     path("console/customers/<int:customer_id>/api-keys", customers.api_key, name="api_key"),
     path(

@@ -29,6 +29,7 @@ addEventListener("securitypolicyviolation", (event) => broken.push(`${event.viol
 CONSOLE = (
     "/console/",
     "/console/customers",
+    "/console/new-customer",
     "/console/plans",
     "/console/prices",
     "/console/prices/unpriced",
@@ -57,6 +58,7 @@ CONSOLE = (
 # They show the same with data and without.
 FORMS = (
     *("/console/try", "/console/new-plan", "/console/re-ratings/new", "/console/value/new"),
+    "/console/new-customer",
     "/console/backfills/new",
 )
 PORTAL = (
@@ -133,6 +135,7 @@ def pages_of(company: Company) -> tuple[list[str], list[str]]:
         "/console/burn-tables/standard?credit_price=0.01",
         "/console/burn-tables/standard/versions/new",
         "/console/prices/own?provider=openai&model=gpt-5",
+        f"/console/customers/{customer}/details",
         f"/console/customers/{customer}/credits",
         f"/console/customers/{customer}/subscriptions/new",
         f"/console/customers/{customer}/subscriptions/{subscription}",
