@@ -75,6 +75,13 @@ class Receipt:
     def credits(self) -> Decimal:
         return sum((draw.credits for draw in self.draws), ZERO)
 
+    @property
+    @exact
+    def price(self) -> Decimal | None:
+        """The event's own price in ``currency``; None where no charge prices it by itself."""
+        prices = [part.price for part in self.charges if part.price is not None]
+        return sum(prices, ZERO) if prices else None
+
 
 @exact
 def receipt_of(customer: Customer, event_id: str, source: str | None = None) -> Receipt | None:

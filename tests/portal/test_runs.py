@@ -120,7 +120,8 @@ class TestOne:
 
     def test_receipts_and_calls_lead_to_the_run(self, visitor: Client, agent: Company) -> None:
         event = Event.objects.get(customer_id=agent.customer.id, event_id="agent-2")
-        assert 'href="/portal/runs/r/1"' in text_of(visitor, f"/portal/calls/{event.seq}")
+        receipt = text_of(visitor, f"/portal/calls/{event.seq}")
+        assert 'href="/portal/runs/r/1"' in receipt and "cost you <strong>$0.60" in receipt
         assert 'href="/portal/runs/r/1"' in text_of(visitor, "/portal/calls")
 
     def test_what_is_not_there_is_404_and_so_is_anothers(
