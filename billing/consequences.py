@@ -1,11 +1,12 @@
 """What a correction changes for one customer: costs, credits, charges by invoice period, and the margin, before and after."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
 
+from billing.late_usage import COMMITMENT, USAGE
 from billing.margins import Margin, margin_of, together
 from billing.models import Invoice, Subscription
 from billing.statement import Statement, period_statement
@@ -14,6 +15,8 @@ from core.periods import Period
 from core.times import render_time
 
 OPEN, DRAFT, FINALIZED = "open", "draft", "finalized"
+# Lines of an invoiced period that what comes later corrects.
+MOVING = (USAGE, COMMITMENT)
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,17 @@ def _states(subscription: Subscription, span: Period) -> list[PeriodState]:
     return states
 
 
-def consequences(before: Position, after: Position, *, events: int) -> dict[str, Any]:
-    """The change as JSON: decimals as text, money of periods in minor units. ``events`` is how many changed."""
+def consequences(
+    before: Position, after: Position, *, events: int, whole_periods: bool = False
+) -> dict[str, Any]:
+    """The change as JSON: decimals as text, money of periods in minor units. ``events`` is how many changed.
+
+    Of an invoiced period the next invoice corrects the charges and the true-up, and with ``whole_periods`` all of it: the
+    change is what that invoice will bill.
+    """
+    if not whole_periods:
+        pairs = zip(before.periods, after.periods, strict=True)
+        after = replace(after, periods=tuple(_as_billed(was, becomes) for was, becomes in pairs))
     told = {
         "events": events,
         "cost": _change(before.cost, after.cost),
@@ -121,6 +133,16 @@ def consequences(before: Position, after: Position, *, events: int) -> dict[str,
         "margin": {"before": _margin(_whole(before)), "after": _margin(_whole(after))},
     }
     return {"changed": _moves(told), **told}
+
+
+def _as_billed(was: PeriodState, becomes: PeriodState) -> PeriodState:
+    """The period as later usage or prices leave it: fees and margin floor of an invoiced one stay as they were billed."""
+    if was.state != FINALIZED:
+        return becomes
+    lines = tuple(line for line in becomes.statement.lines if line.rated.kind in MOVING)
+    lines += tuple(line for line in was.statement.lines if line.rated.kind not in MOVING)
+    subtotal_minor = sum(line.rated.amount_minor for line in lines)
+    return replace(becomes, statement=replace(becomes.statement, lines=lines, subtotal_minor=subtotal_minor))
 
 
 def has_changed(told: dict[str, Any]) -> bool:

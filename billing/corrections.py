@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from django.db.models import Exists, OuterRef
 
-from billing.late_usage import COMMITMENT
 from billing.models import Invoice, ReRating, ReRatingStep
 from core.money import from_minor
 
@@ -65,18 +63,10 @@ def differences_of(invoice: Invoice) -> list[Difference]:
     found: list[Difference] = []
     for step in _steps_of(invoice):
         for period in (step.applied or {})["periods"]:
-            moved = _billed_later(step.re_rating, period)
+            moved = period["subtotal_after_minor"] - period["subtotal_before_minor"]
             if period["invoice"] == invoice.number and moved and step.applied_at:
                 found.append(Difference(step.re_rating, step.applied_at, from_minor(moved, invoice.exponent)))
     return found
-
-
-def _billed_later(re_rating: ReRating, period: dict[str, Any]) -> int:
-    """Minor units that the next invoice bills: of a corrected plan all, else charges and true-up, and no margin floor."""
-    if re_rating.plan_version_id is not None:
-        return int(period["subtotal_after_minor"] - period["subtotal_before_minor"])
-    moved = [*period["charges"], *(row for row in period["sums"] if row["kind"] == COMMITMENT)]
-    return sum(row["after_minor"] - row["before_minor"] for row in moved)
 
 
 def _steps_of(invoice: Invoice) -> Sequence[ReRatingStep]:

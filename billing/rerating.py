@@ -185,7 +185,8 @@ def correct_customer(customer_id: int, re_rating: ReRating, *, now: datetime) ->
         changed = _Correction(customer, span, now).carry_out(cause=re_rating.id.hex)
     else:
         changed = correct_plan(customer, re_rating.plan_version, re_rating.id, now=now)
-    return consequences(before, position_of(customer_id, span), events=changed)
+    whole = re_rating.plan_version is not None
+    return consequences(before, position_of(customer_id, span), events=changed, whole_periods=whole)
 
 
 class _Correction:

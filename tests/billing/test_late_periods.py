@@ -11,7 +11,7 @@ from billing.corrections import differences_of
 from billing.documents import invoice_pdf
 from billing.drafts import late_periods
 from billing.late_periods import ANY_LINE, Cause, LatePlace, causes_of, note_late
-from billing.models import Invoice, InvoiceLine, LatePeriod
+from billing.models import Invoice, InvoiceLine, LatePeriod, ReRatingStep
 from billing.rerating import NewReRating, apply_re_rating, open_re_rating
 from core.due_work import run_due
 from core.periods import Period
@@ -199,6 +199,11 @@ def test_what_the_invoice_that_was_sent_says_of_it_is_what_the_next_one_bills() 
     price("0.2", AFTER)
     rate_again(acme)
     (told,) = differences_of(sent)
+    found = ReRatingStep.objects.get().found or {}
+    assert [one["subtotal_after_minor"] - one["subtotal_before_minor"] for one in found["periods"]] == [
+        1000,
+        0,
+    ]
     finish(MARCH)
     lines = InvoiceLine.objects.filter(kind="correction")
     assert told.change * 100 == sum(line.amount_minor for line in lines) == 1500 - 500
