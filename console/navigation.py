@@ -34,7 +34,10 @@ SECTIONS = (
             Page(
                 "Customers",
                 "customers",
-                ("customer", "api_key", "portal_link", "credits", "subscription", "new_subscription"),
+                (
+                    *("customer", "new_customer", "customer_details", "api_key", "portal_link"),
+                    *("credits", "subscription", "new_subscription"),
+                ),
             ),
         ),
     ),
