@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-PARTS = ("ingest", "rating", "freshness", "rate_periods")
+PARTS = ("ingest", "rating", "freshness", "rate_periods", "invoices")
 LONG_PARTS = ("scale", "memory")
 
 

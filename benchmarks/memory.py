@@ -1,7 +1,8 @@
 """The memory of one web process, watched for ten minutes under everything that is meant to make it grow.
 
-Batches of 1,000, bodies of 5 MiB, bombs of gzip and senders that never end: what a process holds at once is bounded, so
-after the first minutes its memory is flat. Refusals are counted; an answer that is neither taken nor refused is a fault.
+Batches of 1,000, bodies of 5 MiB, exports of 8,000 spans, bombs of gzip and senders that never end: what a process holds at
+once is bounded, so after the first minutes its memory is flat. Refusals are counted; what is neither taken nor refused is a
+fault.
 """
 
 import gzip
@@ -20,13 +21,15 @@ import psutil
 from benchmarks.http_load import post_request
 from benchmarks.installation import Installation, running_installation
 from benchmarks.table import Line, Target, print_table
-from benchmarks.workload import event, new_customer
+from benchmarks.workload import event, new_customer, span
 
 MINUTES = float(os.environ.get("BENCH_MINUTES", "10"))
 MIB = 1024 * 1024
-BATCH_SENDERS, LARGE_SENDERS, BOMBERS, SLOW_SENDERS = 4, 6, 2, 16
+BATCH_SENDERS, LARGE_SENDERS, EXPORTERS, BOMBERS, SLOW_SENDERS = 4, 6, 2, 2, 16
 BOMB_BYTES = 200 * MIB
+SPANS = 8_000
 GROWTH_MAX = 1.10
+HELD_MIB_MAX = 512
 EXPECTED = {200, 413, 422, 429, 503}
 
 
@@ -41,6 +44,7 @@ def main() -> bool:
             for send, count in (
                 (send_batches, BATCH_SENDERS),
                 (send_large, LARGE_SENDERS),
+                (send_exports, EXPORTERS),
                 (send_bombs, BOMBERS),
                 (send_slowly, SLOW_SENDERS),
             )
@@ -77,6 +81,7 @@ def report(idle: float, samples: list[float], told: Counter[str]) -> bool:
     lines = [
         Line("before the load", "MiB", [idle]),
         Line("under load", "MiB", samples),
+        Line("   at the most", "MiB", [max(samples)], target=Target("most", HELD_MIB_MAX)),
         Line("last third, to the one before", "×", [after / before], target=Target("most", GROWTH_MAX)),
         Line("answers that nobody meant", "", [float(told["unmeant"])], target=Target("most", 0)),
     ]
@@ -107,6 +112,18 @@ def send_large(installation: Installation, stop: threading.Event, told: Counter[
     _send("large", installation, stop, told, body)
 
 
+def send_exports(installation: Installation, stop: threading.Event, told: Counter[str]) -> None:
+    """As many spans as a collector sends at once; one export is read at a time, the others wait or are told to come back."""
+    key, first = new_customer("exports"), itertools.count(0, SPANS)
+
+    def body() -> bytes:
+        start = next(first)
+        spans = [span(start + n, key) for n in range(SPANS)]
+        return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).encode()
+
+    _send("export", installation, stop, told, body, path="/v1/traces")
+
+
 def send_bombs(installation: Installation, stop: threading.Event, told: Counter[str]) -> None:
     """A few hundred kilobytes that would unpack to 200 MiB."""
     bomb = gzip.compress(b"[" + b" " * BOMB_BYTES, 1)
@@ -120,9 +137,10 @@ def _send(
     told: Counter[str],
     body: Callable[[], bytes],
     head: str = "",
+    path: str = "/v1/events",
 ) -> None:
     while not stop.is_set():
-        request = post_request(installation.host, "/v1/events", body(), installation.api_key)
+        request = post_request(installation.host, path, body(), installation.api_key)
         request = request.replace(b"\r\n", b"\r\n" + head.encode(), 1)
         try:
             with socket.create_connection((installation.host, installation.port), timeout=60) as connection:
@@ -130,6 +148,7 @@ def _send(
                 status = int(connection.recv(65_536)[9:12] or 0)
         except (OSError, ValueError):
             told[f"{name} cut off"] += 1
+            told["unmeant"] += not stop.is_set()
             continue
         told[f"{name} {status}"] += 1
         told["unmeant"] += status not in EXPECTED
