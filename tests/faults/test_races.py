@@ -25,6 +25,7 @@ from pricing.plan_terms import read_terms
 from pricing.plans import add_version, publish_version
 from tests.billing.world import START, a_customer, a_meter, a_plan, call, subscribe
 from tests.faults.books import breaches, lines_of, numbers
+from tests.faults.installation import DEADLINE_SECONDS
 
 LATER = datetime(2026, 2, 1, 2, tzinfo=UTC)
 LINGER_SECONDS = 0.4
@@ -55,11 +56,16 @@ def a_draft(key: str = "acme") -> Invoice:
 
 @pytest.fixture
 def without_locks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The customer's row is read, and not locked."""
+    """The customer's row is read, and not locked; neither of two that race goes on before both have read it."""
+    set_up_by, known, both_have_read = threading.current_thread(), threading.local(), threading.Barrier(2)
 
     def read(customer_id: int) -> RatingPosition:
         RatingPosition.objects.bulk_create([RatingPosition(customer_id=customer_id)], ignore_conflicts=True)
-        return RatingPosition.objects.get(customer_id=customer_id)
+        found = RatingPosition.objects.get(customer_id=customer_id)
+        if threading.current_thread() is not set_up_by and not hasattr(known, "has_read"):
+            known.has_read = True
+            both_have_read.wait(DEADLINE_SECONDS)
+        return found
 
     for room in (ledger, rating, invoices, subscriptions):
         monkeypatch.setattr(room, "lock_customer", read)
