@@ -1,4 +1,7 @@
-"""A stand-in of models' providers on the loopback: OpenAI's chat and Anthropic's messages, whole and streamed."""
+"""A stand-in of models' providers on the loopback.
+
+OpenAI's chat and Anthropic's messages, whole and streamed; OpenAI's responses.
+"""
 
 import json
 import threading
@@ -50,6 +53,34 @@ MESSAGE_BUCKETS = {
     "cache_write_1h": "100",
     "output": "503",
 }
+RESPONSE = {
+    "id": "resp_stand_in",
+    "object": "response",
+    "created_at": 1_795_253_270,
+    "status": "completed",
+    "model": "gpt-5-2025-08-07",
+    "service_tier": "default",
+    "output": [
+        {
+            "type": "message",
+            "id": "msg_1",
+            "role": "assistant",
+            "status": "completed",
+            "content": [{"type": "output_text", "text": "Paris.", "annotations": []}],
+        }
+    ],
+    "parallel_tool_calls": True,
+    "tool_choice": "auto",
+    "tools": [],
+    "usage": {
+        "input_tokens": 2006,
+        "input_tokens_details": {"cached_tokens": 1920},
+        "output_tokens": 300,
+        "output_tokens_details": {"reasoning_tokens": 192},
+        "total_tokens": 2306,
+    },
+}
+WHOLE = {"completions": ANSWER, "messages": MESSAGE, "responses": RESPONSE}
 Events = Iterator[tuple[str, dict[str, Any]]]
 
 
@@ -79,8 +110,8 @@ class Provider:
             error = {"message": "no", "type": "invalid_request_error", "code": "refused"}
             return _reply(request, 400, json.dumps({"type": "error", "error": error}).encode())
         number = self._next()
-        messages = request.path.endswith("/messages")
-        whole = MESSAGE if messages else ANSWER
+        surface = request.path.rpartition("/")[2]
+        whole, messages = WHOLE[surface], surface == "messages"
         answer = whole | {"id": whole["id"] if number == 1 else f"{whole['id']}-{number}"}
         if not asked.get("stream"):
             return _reply(request, 200, json.dumps(answer).encode())

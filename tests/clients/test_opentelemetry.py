@@ -35,19 +35,57 @@ def tracing(exporter):
     provider.shutdown()
 
 
-def test_an_instrumented_call_arrives_with_its_tokens_apart(tracing, provider_url) -> None:
+@pytest.fixture
+def openai_client(tracing, provider_url):
+    """OpenAI's client, instrumented by OpenLLMetry."""
     openai = pytest.importorskip("openai", reason="openai is not installed")
     instrumentation = pytest.importorskip(
         "opentelemetry.instrumentation.openai", reason="opentelemetry-instrumentation-openai is not installed"
     )
     instrumentor = instrumentation.OpenAIInstrumentor()
     instrumentor.instrument(tracer_provider=tracing)
-    try:
-        with openai.OpenAI(api_key="none", base_url=provider_url) as client:
-            question = {"role": "user", "content": "Capital of France?"}
-            client.chat.completions.create(model="gpt-5", messages=[question])
-    finally:
-        instrumentor.uninstrument()
+    with openai.OpenAI(api_key="none", base_url=provider_url) as client:
+        yield client
+    instrumentor.uninstrument()
+
+
+LOOK_UP = {"name": "look_up", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
+ASKED = {
+    "model": "gpt-5",
+    "messages": [{"role": "user", "content": "Capital of France?"}],
+    "tools": [{"type": "function", "function": LOOK_UP}],
+}
+
+
+def test_a_streamed_call_arrives_with_what_the_instrumentation_tells_of_it(openai_client, tracing) -> None:
+    for _ in openai_client.chat.completions.create(
+        **ASKED, stream=True, stream_options={"include_usage": True}
+    ):
+        pass
+    assert tracing.force_flush()
+    stored = Event.objects.get()
+    # Of a stream it tells no thinking apart, and no tier.
+    assert stored.usage == {"input": "86", "cache_read": "1920", "output": "300"}
+    assert stored.event_id == "chatcmpl-stand-in"
+
+
+def test_a_stream_that_was_not_asked_for_its_usage_waits_for_a_person(openai_client, tracing) -> None:
+    for _ in openai_client.chat.completions.create(**ASKED, stream=True):
+        pass
+    assert tracing.force_flush()
+    stored = Event.objects.get()
+    assert (stored.usage, stored.unpriced) == ({}, True)
+
+
+def test_a_response_of_openais_newer_api_arrives_too(openai_client, tracing) -> None:
+    openai_client.responses.create(model="gpt-5", input="Capital of France?")
+    assert tracing.force_flush()
+    stored = Event.objects.get()
+    assert (stored.event_id, stored.usage) == ("resp_stand_in", ANSWERED)
+
+
+def test_an_instrumented_call_arrives_with_its_tokens_apart(openai_client, tracing) -> None:
+    openai_client.chat.completions.create(**ASKED)
     assert tracing.force_flush()
     stored = Event.objects.get()
     assert (stored.event_id, stored.provider, stored.model) == (
