@@ -19,9 +19,9 @@ pytestmark = pytest.mark.skipif(
 Ask = Callable[..., list[str | None]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def gateway() -> Iterator[subprocess.Popen[str]]:
-    """LiteLLM takes seconds to be imported, so one process serves all tests."""
+    """LiteLLM takes seconds to be imported, so one process serves all of a worker's tests."""
     command = [str(PYTHON), str(Path(__file__).with_name("gateway.py"))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process

@@ -36,13 +36,16 @@ def tracing(exporter):
 
 
 @pytest.fixture
-def openai_client(tracing, provider_url):
+def openai_client(tracing, provider_url, monkeypatch):
     """OpenAI's client, instrumented by OpenLLMetry."""
     openai = pytest.importorskip("openai", reason="openai is not installed")
     instrumentation = pytest.importorskip(
         "opentelemetry.instrumentation.openai", reason="opentelemetry-instrumentation-openai is not installed"
     )
     instrumentor = instrumentation.OpenAIInstrumentor()
+    # Uninstrumenting leaves this one wrapped, and it would report to the first test's tracers for good.
+    responses = pytest.importorskip("openai.resources.responses").Responses
+    monkeypatch.setattr(responses, "create", responses.create)
     instrumentor.instrument(tracer_provider=tracing)
     with openai.OpenAI(api_key="none", base_url=provider_url) as client:
         yield client
