@@ -92,7 +92,7 @@ def main(rounds: int = 5) -> bool:
 def one_round(installation: Installation, probe: Probe) -> tuple[float, list[float]]:
     """Events a second of the load, and how long each of the probe's events took, sorted."""
     probe.seconds = []
-    requests = batch_requests(installation, new_customer("load"), LOAD_BATCH, ready=1_500)
+    requests = batch_requests(installation, [new_customer("load")], LOAD_BATCH, ready=1_500)
     looking = threading.Thread(target=probe.look_until, args=(time.perf_counter() + SECONDS,))
     looking.start()
     load = run_load(installation.host, installation.port, requests, clients=LOAD_CLIENTS, seconds=SECONDS)

@@ -45,8 +45,8 @@ def _rates(installation: Installation, world: World) -> Found:
     found: Found = {"raw COPY": [], "100 a batch": [], "500 a batch": [], "rating, one process": []}
     for _ in range(ROUNDS):
         found["raw COPY"].append(copy_floor(world.keys[1]))  # its numbers lie beyond what rating would read
-        found["100 a batch"].append(batch_rate(installation, largest, 100, ready=800))
-        found["500 a batch"].append(batch_rate(installation, largest, 500, ready=160))
+        found["100 a batch"].append(batch_rate(installation, [largest], 100, ready=1_600))
+        found["500 a batch"].append(batch_rate(installation, [largest], 500, ready=320))
         found["rating, one process"].append(rate_of_new_events(largest))
     return found
 

@@ -92,9 +92,10 @@ def single_requests(installation: Installation, customers: int, *, ready: int = 
     return _requests(installation, "/v1/events", bodies, ready)
 
 
-def batch_requests(installation: Installation, key: str, size: int, *, ready: int) -> Iterator[bytes]:
-    """Batches of so many events of one customer."""
-    bodies = ([event(first + n, key) for n in range(size)] for first in itertools.count(first_number(), size))
+def batch_requests(installation: Installation, keys: list[str], size: int, *, ready: int) -> Iterator[bytes]:
+    """Batches of so many events each, of these customers in turn."""
+    turns = zip(itertools.count(first_number(), size), itertools.cycle(keys))
+    bodies = ([event(first + n, key) for n in range(size)] for first, key in turns)
     return _requests(installation, "/v1/events", bodies, ready)
 
 

@@ -11,7 +11,6 @@ from msgspec import Raw
 from metering.new_event import NewEvent, plain_count
 
 HASH_BYTES = 16
-TEXT_ALONE = frozenset({str})
 NOTHING: dict[str, Any] = {}
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -57,7 +56,7 @@ def write_event(event: NewEvent) -> WrittenEvent:
             event.latency_ms,
             event.hold,
             event.run_id,
-            _canonical_items(event.run) if event.run else NOTHING,
+            {name: str(value) for name, value in event.run.items()} if event.run else NOTHING,
             Raw(properties) if meant is event.properties else meant,
         )
     )
@@ -75,8 +74,11 @@ def _canonical(value: Any) -> Any:
     """Numbers as plain text, so that ``5``, ``5.0`` and ``"5"`` are one; everything else as it is."""
     kind = type(value)
     if kind is dict:
-        # Nearly always texts alone, which need no walk.
-        return value if set(map(type, value.values())) <= TEXT_ALONE else _canonical_items(value)
+        try:
+            "".join(value.values())  # nearly always texts alone, which need no walk
+        except TypeError:
+            return {name: _canonical(item) for name, item in value.items()}
+        return value
     if kind is Decimal:
         return plain_count(value)
     if kind is int:
@@ -84,7 +86,3 @@ def _canonical(value: Any) -> Any:
     if kind is list:
         return [_canonical(item) for item in value]
     return value
-
-
-def _canonical_items(value: dict[str, Any]) -> dict[str, Any]:
-    return {name: _canonical(item) for name, item in value.items()}

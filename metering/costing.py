@@ -14,7 +14,7 @@ from metering.new_event import NewEvent
 CACHE_HIT = "cache_hit"
 
 
-class EventCost(msgspec.Struct, frozen=True):
+class EventCost(msgspec.Struct, frozen=True, gc=False):
     """The provider cost of one event in USD, as far as it could be priced.
 
     ``rows`` names the price row behind each bucket, ``unpriced`` the buckets that have no price yet, ``book``

@@ -32,12 +32,12 @@ COLUMNS = (
     "properties",
     "raw",
     "mapping_version",
-    "content_hash",
     "door",
     "cost",
     "cost_rows",
     "unpriced",
     "price_book",
+    "content_hash",
 )
 # No text from outside holds this character, so it can stand for NULL and leave the empty text to itself.
 _NULL = "\x02"
@@ -98,14 +98,16 @@ def prepare_line(customer_id: int, written: WrittenEvent, *, recorded_at: str) -
         written.properties,
         _NULL if event.raw is None else _json_text(event.raw | {"flags": event.flags}),
         event.mapping_version,
-        "\\x" + written.digest.hex(),
         event.door,
         format(cost.amount, "f"),
         _json_text(cost.rows),
         "t" if cost.unpriced or event.incomplete else "f",
         str(cost.book),
     )
-    return "\t".join(fields).replace("\\", "\\\\")
+    line = "\t".join(fields)
+    if "\\" in line:
+        line = line.replace("\\", "\\\\")
+    return f"{line}\t\\\\x{written.digest.hex()}"
 
 
 def copy_data(lines: Sequence[str], *, first_seq: int) -> bytes:

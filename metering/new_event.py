@@ -9,7 +9,7 @@ import msgspec
 from core.money import plain
 
 
-class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
+class NewEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One event in our own shape, whatever door it came through.
 
     ``customer`` is the customer's key, ``usage`` the disjoint buckets. ``time_given`` says whether the client
@@ -45,9 +45,9 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def usage_text(self) -> dict[str, str]:
         """The buckets as they are stored: plain decimal text."""
-        written = {name: str(count) for name, count in self.usage.items()}
-        if "".join(written.values()).isdigit():
-            return written
+        written = list(map(str, self.usage.values()))
+        if "".join(written).isdigit():
+            return dict(zip(self.usage, written, strict=True))
         return {name: plain(count) for name, count in self.usage.items()}
 
 

@@ -26,7 +26,7 @@ FRESH_SECONDS = 1
 CARDS_KEPT_MAX = 20_000
 
 
-class Cost(msgspec.Struct, frozen=True):
+class Cost(msgspec.Struct, frozen=True, gc=False):
     """What a call cost us, in US dollars, as far as it could be priced.
 
     ``unpriced`` names the buckets without a price; when there are any, ``amount`` is only a part of the cost.

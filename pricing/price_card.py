@@ -64,7 +64,7 @@ class Rate:
         return start <= moment < end if start < end else moment >= start or moment < end
 
 
-class CostLine(msgspec.Struct, frozen=True):
+class CostLine(msgspec.Struct, frozen=True, gc=False):
     """One bucket of a call: how much of it, at what price, by which row. ``priced_as`` is the unit that lent the price."""
 
     bucket: str
