@@ -118,7 +118,7 @@ def test_the_client_itself_tells_every_kind_of_token(ask, how) -> None:
 
 @pytest.mark.usefixtures("by_instrumentation")
 @pytest.mark.parametrize(
-    ("how", "usage"), zip(HOW, [BY_INSTRUMENTATION, *[STREAMED_BY_INSTRUMENTATION] * 2], strict=True)
+    ("how", "usage"), [*zip(HOW, [BY_INSTRUMENTATION, *[STREAMED_BY_INSTRUMENTATION] * 2], strict=True)]
 )
 def test_the_instrumentation_tells_no_lifetimes(ask, how, usage) -> None:
     ask(how)
