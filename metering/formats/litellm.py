@@ -16,6 +16,7 @@ from core.problems import Invalid, Malformed, TooLarge
 from metering.costing import CACHE_HIT
 from metering.formats.gateway_fields import fitting_id, labels, milliseconds_between, time_of_epoch
 from metering.formats.native import read_event
+from metering.formats.reported_usage import USAGE_MISSING
 from metering.new_event import NewEvent
 from metering.reading import Reading, read_each, read_one
 
@@ -27,7 +28,6 @@ NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/j
 _OPERATORS_TAGS = "spend_logs_metadata"
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 NOT_TOLD = msgspec.Raw(b"null")
-USAGE_MISSING = "unknown:response.usage"
 # A model was asked, so it read or wrote something: a stream that was not asked for its usage counts zeros.
 _ASK_A_MODEL = frozenset(
     {

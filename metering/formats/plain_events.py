@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from core import limits, money
+from metering.formats.response_ids import own_id
 from metering.formats.usage import BUCKETS
 from metering.new_event import NewEvent
 from metering.reading import Reading
@@ -153,7 +154,7 @@ def _events_of(found: Iterable[_PlainEvent], now: datetime, customer: str | None
             latency_ms=None if plain.latency_ms is UNSET else plain.latency_ms,
             hold=plain.hold or "",
             run_id=run.id if run else "",
-            response_id=plain.response_id or "",
+            response_id=own_id(plain.response_id) if plain.response_id else "",
             run=_place_in(run) if run else None,
             properties=plain.properties or {},
         )

@@ -1,6 +1,7 @@
 """What is read by types in one pass is what the careful reader reads; what it would refuse is left to it."""
 
 import json
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -160,6 +161,16 @@ def test_what_is_unusual_is_left_to_the_careful_reader(body: bytes) -> None:
 def test_a_value_that_may_be_wrong_is_left_to_the_careful_reader(name: str, value: Any) -> None:
     body = json.dumps([USUAL | {name: value}]).encode()
     assert plain_events.read_body(body, now=NOW, customer=None) is None
+
+
+@given(SHAPES)
+def test_an_id_that_a_gateway_wrapped_is_the_providers_own(shape: str) -> None:
+    inside = b64encode(b"litellm:custom_llm_provider:openai;model_id:None;response_id:resp_123").decode()
+    sent = [json.dumps(USUAL | {"response_id": f"resp_{inside}"}).encode()]
+    reading = in_one_pass(sent, shape)
+    assert reading is not None
+    assert reading == carefully(sent, shape == "single", None)
+    assert reading.events[0].response_id == "resp_123"
 
 
 def test_an_event_of_another_customer_than_the_keys_is_left_to_the_careful_reader() -> None:
