@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from billing.receipts import charge_parts
-from billing.redraws import standing_draws
-from billing.terms import Stretch, stretches_of
+from billing.redraws import Standing, standing_draws
+from billing.terms import stretches_of
 from core import limits
 from core.money import ZERO, exact
 from metering.stored_event import StoredEvent, events_by_seq, events_of_runs
@@ -30,9 +30,14 @@ class Prices:
         return Prices(self.total + other.total, self.failed + other.failed, self.retries + other.retries)
 
 
-def prices_of_calls(customer_id: int, seqs: Sequence[int]) -> dict[int, Decimal | None]:
-    """The own price of each of these calls by its number; None where no charge prices it by itself."""
-    return _own_prices(customer_id, events_by_seq(customer_id, seqs))
+def prices_of_calls(
+    customer_id: int, seqs: Sequence[int], draws: Sequence[Standing] | None = None
+) -> dict[int, Decimal | None]:
+    """The own price of each of these calls by its number; None where no charge prices it by itself.
+
+    ``draws`` are the calls' standing draws, where the caller has read them.
+    """
+    return _own_prices(customer_id, events_by_seq(customer_id, seqs), draws)
 
 
 def prices_of_runs(customer_id: int, run_ids: Sequence[str]) -> dict[str, Prices] | None:
@@ -50,9 +55,15 @@ def prices_of_runs(customer_id: int, run_ids: Sequence[str]) -> dict[str, Prices
 
 
 @exact
-def _own_prices(customer_id: int, events: Sequence[StoredEvent]) -> dict[int, Decimal | None]:
+def _own_prices(
+    customer_id: int, events: Sequence[StoredEvent], draws: Sequence[Standing] | None = None
+) -> dict[int, Decimal | None]:
     stretches = stretches_of(customer_id)
-    burnt = _burnt(customer_id, stretches, events)
+    if not any(stretch.prices_credits for stretch in stretches):
+        draws = ()
+    elif draws is None:
+        draws = standing_draws(customer_id, seqs=[event.seq for event in events])
+    burnt = _burnt(draws)
     found: dict[int, Decimal | None] = {}
     for event in events:
         parts = [
@@ -66,14 +77,10 @@ def _own_prices(customer_id: int, events: Sequence[StoredEvent]) -> dict[int, De
     return found
 
 
-def _burnt(
-    customer_id: int, stretches: Iterable[Stretch], events: Sequence[StoredEvent]
-) -> dict[int, tuple[Decimal, Decimal]]:
-    """Of each event the credits that it burnt, and those that grants covered; empty where none are priced."""
-    if not any(stretch.prices_credits for stretch in stretches):
-        return {}
+def _burnt(draws: Iterable[Standing]) -> dict[int, tuple[Decimal, Decimal]]:
+    """Of each event the credits that it burnt, and those that grants covered."""
     found: dict[int, tuple[Decimal, Decimal]] = defaultdict(lambda: (ZERO, ZERO))
-    for draw in standing_draws(customer_id, seqs=[event.seq for event in events]):
+    for draw in draws:
         credits, covered = found[draw.seq]
         found[draw.seq] = credits + draw.credits, covered + (draw.credits if draw.grant_id else ZERO)
     return found

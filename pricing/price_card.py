@@ -143,14 +143,13 @@ class Slot:
                 self.certain[bucket] = chosen[0]
         return chosen
 
-    def choose(self, bucket: str, buckets: Mapping[str, Decimal], at: datetime) -> Rate | None:
-        """The rate that prices this bucket of a call; None where none does."""
-        chosen = self.for_bucket(bucket)
-        certain = self.certain.get(bucket)
-        if certain is not None:
-            return certain
-        prompt = prompt_tokens(buckets)
-        return next((rate for rate in chosen if rate.reached_by(prompt) and rate.in_window(at)), None)
+    def choose(self, bucket: str, prompt: Decimal, at: datetime) -> Rate | None:
+        """The rate that prices this bucket of a call with so long a prompt; None where none does."""
+        return _first(self.for_bucket(bucket), prompt, at)
+
+
+def _first(rates: Iterable[Rate], prompt: Decimal, at: datetime) -> Rate | None:
+    return next((rate for rate in rates if rate.reached_by(prompt) and rate.in_window(at)), None)
 
 
 def _until_certain(rates: Iterable[Rate]) -> Iterable[Rate]:
@@ -200,16 +199,21 @@ class PriceCard:
         total = ZERO
         lines: list[CostLine] = []
         unpriced: list[str] = []
+        prompt: Decimal | None = None
         for bucket, quantity in buckets.items():
             if not quantity:
                 continue
-            rate = certain.get(bucket) or slot.choose(bucket, buckets, at)
+            rate = certain.get(bucket)
+            if rate is None:
+                if prompt is None:
+                    prompt = prompt_tokens(buckets)
+                rate = slot.choose(bucket, prompt, at)
             if rate is None:
                 unpriced.append(bucket)
                 continue
-            amount = _quantize(_multiply(quantity, rate.price), STORED_STEP)
-            lines.append(CostLine(bucket, quantity, rate.price, rate.row_id, rate.unit, amount))
-            total = _add(total, amount)
+            line = _line(bucket, quantity, rate)
+            lines.append(line)
+            total = _add(total, line.amount)
         if slot.per_call or slot.percents:
             overheads = self._overheads(slot, buckets, at, total)
             lines += overheads
@@ -221,19 +225,15 @@ class PriceCard:
         self, slot: Slot, buckets: Mapping[str, Decimal], at: datetime, base: Decimal
     ) -> list[CostLine]:
         prompt = prompt_tokens(buckets)
-
-        def first(rates: tuple[Rate, ...]) -> Rate | None:
-            return next((rate for rate in rates if rate.in_window(at) and rate.reached_by(prompt)), None)
-
         lines = []
         for unit in slot.per_call:
-            rate = None if buckets.get(unit) else first(slot.for_bucket(unit))
+            rate = None if buckets.get(unit) else slot.choose(unit, prompt, at)
             if rate is not None:
                 lines.append(_line(unit, _ONE, rate))
         for line in lines:
             base = _add(base, line.amount)
         for rates in slot.percents:
-            rate = first(rates)
+            rate = _first(rates, prompt, at)
             if rate is not None:
                 lines.append(_line(rate.unit, base, rate))
         return lines

@@ -95,9 +95,10 @@ def call_rows(customer_id: int, events: Sequence[Event]) -> list[CallRow]:
     """The calls with what each burnt and is sold for by itself, as their receipts tell it."""
     seqs = [event.seq for event in events]
     credits: dict[int, Decimal] = defaultdict(lambda: ZERO)
-    for draw in standing_draws(customer_id, seqs=seqs):
+    draws = standing_draws(customer_id, seqs=seqs)
+    for draw in draws:
         credits[draw.seq] += draw.credits
-    prices = prices_of_calls(customer_id, seqs)
+    prices = prices_of_calls(customer_id, seqs, draws)
     return [CallRow(event, credits[event.seq], prices[event.seq]) for event in events]
 
 
