@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from billing.receipts import charge_parts
+from billing.receipts import charge_parts, own_price
 from billing.redraws import Standing, standing_draws
 from billing.terms import stretches_of
 from core import limits
@@ -66,14 +66,12 @@ def _own_prices(
     burnt = _burnt(draws)
     found: dict[int, Decimal | None] = {}
     for event in events:
-        parts = [
-            part.price
+        found[event.seq] = own_price(
+            part
             for stretch in stretches
             if stretch.holds(event.occurred_at)
             for part in charge_parts(stretch, event, *burnt.get(event.seq, (ZERO, ZERO)))
-            if part.price is not None
-        ]
-        found[event.seq] = sum(parts, ZERO) if parts else None
+        )
     return found
 
 

@@ -35,9 +35,8 @@ from pricing.engine.contributions import contribution
 from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, total
 
 BATCH_EVENTS = 5_000
-LATE_DRAWS_WAIT = timedelta(
-    minutes=5
-)  # late usage seldom comes alone, and drawing anew costs what was drawn since
+# Late usage seldom comes alone, and drawing anew costs what was drawn since.
+LATE_DRAWS_WAIT = timedelta(minutes=5)
 
 
 def rate_pending(customer_id: int, *, now: datetime, limit: int | None = None) -> int:

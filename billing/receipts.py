@@ -1,5 +1,6 @@
 """Receipts: how one event was rated, in full, down to the price rows, the draws and the invoice line."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -76,11 +77,9 @@ class Receipt:
         return sum((draw.credits for draw in self.draws), ZERO)
 
     @property
-    @exact
     def price(self) -> Decimal | None:
         """The event's own price in ``currency``; None where no charge prices it by itself."""
-        prices = [part.price for part in self.charges if part.price is not None]
-        return sum(prices, ZERO) if prices else None
+        return own_price(self.charges)
 
 
 @exact
@@ -166,6 +165,13 @@ def _credits_of(customer_id: int, event: StoredEvent) -> tuple[Decimal, Decimal]
     draws = _draws(customer_id, event)
     covered = sum((draw.credits for draw in draws if draw.grant_id), ZERO)
     return sum((draw.credits for draw in draws), ZERO), covered
+
+
+@exact
+def own_price(parts: Iterable[ChargePart]) -> Decimal | None:
+    """What the parts that are priced by themselves come to; None where there is none."""
+    prices = [part.price for part in parts if part.price is not None]
+    return sum(prices, ZERO) if prices else None
 
 
 def charge_parts(
