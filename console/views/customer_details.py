@@ -13,9 +13,10 @@ from console.forms import Input, errors_of, filled, written
 from core.clock import now as present
 from core.fields import Fields
 from core.money import plain
-from core.problems import NotFound, Problem
+from core.problems import Problem
 from customers.customers import change_customer, create_customer
 from customers.models import Customer
+from customers.queries import customer_by_id
 from customers.reading import read_change, read_new_customer
 
 FIXED = (
@@ -59,9 +60,7 @@ def new_customer(request: HttpRequest) -> HttpResponse:
 
 @staff_page
 def change_details(request: HttpRequest, customer_id: int) -> HttpResponse:
-    customer = Customer.objects.filter(id=customer_id).first()
-    if customer is None:
-        raise NotFound("There is no such customer.")
+    customer = customer_by_id(customer_id)
     errors: dict[str, str] = {}
     if request.method == "POST":
         try:
