@@ -12,7 +12,7 @@ def worker_command() -> list[str | Path]:
     from django.conf import settings
 
     return [
-        *(Path(sys.executable), *CELERY, "worker", f"--loglevel={settings.LOG_LEVEL}"),
+        *(Path(sys.executable), *CELERY, "worker", f"--loglevel={settings.LOGGING['level']}"),
         *(f"--concurrency={settings.JOB_WORKERS}", "--without-gossip", "--without-mingle", "-Ofair"),
     ]
 
@@ -22,7 +22,7 @@ def beat_command() -> list[str | Path]:
     from django.conf import settings
 
     return [
-        *(Path(sys.executable), *CELERY, "beat", f"--loglevel={settings.LOG_LEVEL}"),
+        *(Path(sys.executable), *CELERY, "beat", f"--loglevel={settings.LOGGING['level']}"),
         *("--scheduler=celery.beat:Scheduler", "--pidfile="),
     ]
 

@@ -15,9 +15,12 @@ SHARED_PROCESSORS: list[Any] = [
 ]
 
 
-def configure_logs(log_format: str, level: str) -> None:
-    """Send structlog and the standard library's records to stderr in one format, `text` or `json`."""
-    if log_format == "json":
+def configure_logs(wanted: dict[str, str]) -> None:
+    """Send structlog and the standard library's records to stderr in one ``format``, `text` or `json`, from a ``level`` on.
+
+    Django calls it with the setting `LOGGING` as it starts, so that reading the settings changes nothing by itself.
+    """
+    if wanted["format"] == "json":
         ends: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
         ends = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
@@ -42,10 +45,12 @@ def configure_logs(log_format: str, level: str) -> None:
             "disable_existing_loggers": False,
             "formatters": {"line": formatter},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-            "root": {"handlers": ["stderr"], "level": level},
+            "root": {"handlers": ["stderr"], "level": wanted["level"]},
             "loggers": {
+                # Django gives these two handlers of their own before it calls us: a line to the root is enough.
+                "django": {"level": "NOTSET", "handlers": []},
                 # The request log of our own middleware says it better.
-                "django.server": {"level": "WARNING"},
+                "django.server": {"level": "WARNING", "handlers": [], "propagate": True},
                 "_granian": {"level": "WARNING"},
             },
         }

@@ -11,7 +11,6 @@ from redis.retry import Retry
 
 from config.api_schema import SPECTACULAR_SETTINGS  # noqa: F401
 from config.environment import database_from_url, process_environment, secret_key
-from config.logs import configure_logs
 from config.places import Places
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -330,7 +329,8 @@ if STRIPE_WEBHOOK_SECRET and not STRIPE_WEBHOOK_SECRET.startswith("whsec_"):
 
 # --- Logs -------------------------------------------------------------------------------------------------
 
-LOG_FORMAT = environment.choice("BURNLINE_LOG_FORMAT", "text" if LOCAL else "json", ("text", "json"))
-LOG_LEVEL = environment.choice("BURNLINE_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
-LOGGING_CONFIG = None
-configure_logs(LOG_FORMAT, LOG_LEVEL)
+LOGGING_CONFIG = "config.logs.configure_logs"
+LOGGING = {
+    "format": environment.choice("BURNLINE_LOG_FORMAT", "text" if LOCAL else "json", ("text", "json")),
+    "level": environment.choice("BURNLINE_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+}

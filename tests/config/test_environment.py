@@ -1,5 +1,6 @@
 """Settings read from the environment: bad values stop the start with one plain sentence."""
 
+import logging
 import os
 import re
 import runpy
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import structlog
 from django.core.exceptions import ImproperlyConfigured
 
 from config.environment import Environment, database_from_url, secret_key
@@ -117,6 +119,13 @@ def test_a_mail_password_may_hold_any_character(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("EMAIL_URL", "smtp://bill%40x.example:s%2Fcr%40t@mail.example:587")
     read = runpy.run_path(str(ROOT / "config" / "settings.py"))
     assert (read["EMAIL_HOST_USER"], read["EMAIL_HOST_PASSWORD"]) == ("bill@x.example", "s/cr@t")
+
+
+def test_reading_the_settings_changes_no_log() -> None:
+    before = structlog.get_config()["processors"], logging.getLogger().handlers
+    runpy.run_path(str(ROOT / "config" / "settings.py"))
+    assert (structlog.get_config()["processors"], logging.getLogger().handlers) == before
+    assert structlog.get_config()["processors"] is before[0]
 
 
 def test_up_refuses_a_bad_setting_in_one_sentence(tmp_path: Path) -> None:
