@@ -67,8 +67,8 @@ def main(rounds: int = 3) -> bool:
 
 def _customers() -> dict[str, int]:
     """Customers who have the same plan since its start: their ids by their keys."""
-    from billing.recounting import start_and_count
-    from billing.subscriptions import NewSubscription
+    from billing.recounts.recounting import start_and_count
+    from billing.subscriptions.lifecycle import NewSubscription
     from customers.customers import create_customer
     from pricing.plan_terms import read_terms
     from pricing.plans import create_plan, publish_version

@@ -42,8 +42,8 @@ rate_pending(int(sys.argv[1]), now=NOW)
 
 
 def _customer(key: str, charges: list[dict[str, object]], **terms: object) -> int:
-    from billing.recounting import start_and_count
-    from billing.subscriptions import NewSubscription
+    from billing.recounts.recounting import start_and_count
+    from billing.subscriptions.lifecycle import NewSubscription
     from customers.customers import create_customer
     from pricing.plan_terms import read_terms
     from pricing.plans import create_plan, publish_version

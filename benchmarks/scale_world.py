@@ -73,8 +73,8 @@ class World:
 def make_world() -> World:
     """Customers with a subscription each, in the middle of a period; no events yet."""
     from benchmarks.rating import USAGE, make_meters
-    from billing.recounting import start_and_count
-    from billing.subscriptions import NewSubscription
+    from billing.recounts.recounting import start_and_count
+    from billing.subscriptions.lifecycle import NewSubscription
     from customers.customers import create_customer
     from pricing.plan_terms import read_terms
     from pricing.plans import create_plan, publish_version

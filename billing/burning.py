@@ -6,11 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from billing.credits import Drawn, applicable, cover, open_grants
-from billing.draws import Draw, write_draws
+from billing.credits.draws import Draw, write_draws
+from billing.credits.grants import Drawn, applicable, cover, open_grants
 from billing.ledger import CREDIT, Entry, grant_account, post
 from billing.models import CreditGrant
-from billing.terms import Stretch
+from billing.subscriptions.terms import Stretch
 from core.money import ZERO
 from metering.event_paths import text_reader
 from metering.stored_event import StoredEvent, mark_unpriced
@@ -84,7 +84,7 @@ class CreditBurner:
             return all(text_reader(path)(event) in values for path, values in applies_to.items())
 
         if self._plan_changed_at is not None and event.occurred_at < self._plan_changed_at:
-            self.comes_late = True  # what the change took back is owed to it: see billing.late_draws
+            self.comes_late = True  # what the change took back is owed to it: see billing.recounts.late_draws
         credits = covered = ZERO
         for burnt in burns:
             credits += burnt.credits

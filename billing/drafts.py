@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from billing.fees import whole_around
-from billing.late_usage import LateSpan, usage_as_json
 from billing.ledger import lock_customer
 from billing.models import Invoice, InvoiceLine, LatePeriod, Subscription
-from billing.statement import (
+from billing.statements.fees import whole_around
+from billing.statements.late_usage import LateSpan, usage_as_json
+from billing.statements.statement import (
     Statement,
     StatementLine,
     closing_statement,

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from billing.credits import credit_balance
+from billing.credits.grants import credit_balance
 from billing.margins import charge_days, days_of
 from billing.models import Subscription
-from billing.parts import UsageReader, within
-from billing.statement import Statement, bucket_usage, spend_statement
-from billing.terms import MeteredCharge, Stretch
+from billing.statements.parts import UsageReader, within
+from billing.statements.statement import Statement, bucket_usage, spend_statement
+from billing.subscriptions.terms import MeteredCharge, Stretch
 from core.money import ONE, ZERO, exact, round_to_minor, to_stored
 from core.periods import Period
 from pricing.engine.usage import Usage

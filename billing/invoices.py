@@ -22,7 +22,7 @@ from billing.models import (
     Subscription,
 )
 from billing.rating import rate_pending
-from billing.statement import Statement
+from billing.statements.statement import Statement
 from core.due_work import Park, cancel, schedule
 from core.failpoints import failpoint
 from core.money import from_minor

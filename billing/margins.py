@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from billing.models import CustomerDay, Invoice, Subscription
 from billing.periods import CUSTOMER_SCOPE
-from billing.statement import Statement, period_statement
+from billing.statements.statement import Statement, period_statement
 from core.due_work import ensure
 from core.money import ZERO, exact, to_stored
 from core.periods import Period, local_date, local_midnight

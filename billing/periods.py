@@ -4,10 +4,10 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from billing.credits.plan_credits import grant_plan_credits
 from billing.drafts import draft_invoice
 from billing.models import Invoice, Subscription
-from billing.plan_credits import grant_plan_credits
-from billing.subscriptions import active_subscriptions, advance_period, segments_between
+from billing.subscriptions.lifecycle import active_subscriptions, advance_period, segments_between
 from core.periods import Period
 from customers.models import Customer
 from metering.usage import bucket_hour

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from billing.margins import earlier_periods
 from billing.models import SubscriptionSegment
-from billing.parts import UsageReader
 from billing.plan_moves import Candidate
-from billing.statement import bucket_usage, period_statement, stretches_in
-from billing.terms import MeteredCharge, Stretch, stretch_of
+from billing.statements.parts import UsageReader
+from billing.statements.statement import bucket_usage, period_statement, stretches_in
+from billing.subscriptions.terms import MeteredCharge, Stretch, stretch_of
 from core.periods import Period
 from pricing.engine.charge import Charge
 from pricing.engine.dynamic import Dynamic

@@ -15,8 +15,8 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from billing.ledger import lock_customer
 from billing.models import PlanMove, PlanMoveStep, Subscription, SubscriptionSegment
 from billing.rating import rate_pending
-from billing.recounting import change_and_recount, undo_and_recount
-from billing.subscriptions import segments_of
+from billing.recounts.recounting import change_and_recount, undo_and_recount
+from billing.subscriptions.lifecycle import segments_of
 from core.due_work import Work, schedule
 from core.ids import new_id
 from core.problems import Conflict, Invalid, Problem

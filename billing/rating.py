@@ -15,14 +15,14 @@ from django.db import connection, transaction
 
 from billing.burning import DRAW_DUE, CreditBurner
 from billing.drafts import CORRECTION_DUE
-from billing.late_periods import Cause, LatePeriods, LatePlace, line_of
 from billing.ledger import lock_customer
 from billing.margins import days_are_stale
 from billing.models import RatingPosition, Subscription
 from billing.periods import ClosedPeriods, close_due_periods
-from billing.reversals import FirstReversals, reversed_event, takes_back, usage_taken_back
-from billing.statement import bucket_usage
-from billing.terms import MeteredCharge, Stretch, stretches_of
+from billing.statements.late_periods import Cause, LatePeriods, LatePlace, line_of
+from billing.statements.reversals import FirstReversals, reversed_event, takes_back, usage_taken_back
+from billing.statements.statement import bucket_usage
+from billing.subscriptions.terms import MeteredCharge, Stretch, stretches_of
 from core import limits
 from core.due_work import ensure
 from core.failpoints import failpoint

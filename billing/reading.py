@@ -5,11 +5,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from billing.add_ons import NewAddOn
-from billing.credits import NewGrant
+from billing.credits.grants import NewGrant
 from billing.models import Subscription
 from billing.plan_moves import ALL, NEW_ONLY, NewMove
-from billing.subscriptions import NewSubscription, plan_version_to_sell
+from billing.statements.add_ons import NewAddOn
+from billing.subscriptions.lifecycle import NewSubscription, plan_version_to_sell
 from core import limits, texts
 from core.fields import Fields
 from core.http.credentials import Credential

@@ -9,20 +9,20 @@ from celery import shared_task
 from django.db import transaction
 
 from billing.burning import DRAW_DUE
-from billing.credits import EXPIRY_DUE, expire_grant
+from billing.credits.grants import EXPIRY_DUE, expire_grant
 from billing.drafts import CORRECTION_DUE, FINALIZE_DUE, draft_correction, draft_start_invoice
 from billing.invoices import finalize_invoice
-from billing.late_draws import draw_in_order
 from billing.ledger import lock_customer
 from billing.margins import DAYS_DUE, refresh_days
 from billing.models import Subscription
-from billing.move_credits import CREDITS_MOVE, share_credits
 from billing.plan_moves import MOVE_DUE, step_is_due
 from billing.rating import customers_behind, rate_pending
-from billing.repricing import customers_unpriced, price_again
-from billing.rerating import APPLY_DUE, LOOK_DUE, apply_to, look_at
+from billing.recounts.late_draws import draw_in_order
+from billing.recounts.move_credits import CREDITS_MOVE, share_credits
+from billing.recounts.repricing import customers_unpriced, price_again
+from billing.recounts.rerating import APPLY_DUE, LOOK_DUE, apply_to, look_at
 from billing.retention import REMOVAL_DUE, remove_old_events, schedule_removals
-from billing.subscriptions import PERIOD_ENDS, STARTS
+from billing.subscriptions.lifecycle import PERIOD_ENDS, STARTS
 from core import clock
 from core.due_work import Handler, Work
 from customers.models import Customer

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from billing import richer_reports
 from billing import tasks as billing_tasks
 from billing.backfills.due import HANDLERS as BACKFILL_HANDLERS
-from billing.dry_run import dry_run_receipts
+from billing.receipts.dry_run import dry_run_receipts
+from billing.recounts import richer_reports
 from billing.stripe.sync import HANDLERS as STRIPE_HANDLERS
-from billing.subscriptions import customers_by_subscription
+from billing.subscriptions.lifecycle import customers_by_subscription
 from core import due_work
 from core.due_work import register
 from core.tasks import nudge_customer

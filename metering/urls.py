@@ -1,3 +1,3 @@
-from metering import urls_events, urls_meters
+from metering.api import event_urls, meter_urls
 
-urlpatterns = [*urls_events.urlpatterns, *urls_meters.urlpatterns]
+urlpatterns = [*event_urls.urlpatterns, *meter_urls.urlpatterns]

@@ -21,6 +21,7 @@ from pricing.price_units import REQUESTS
 
 # So many of a kind are burned to tell the price of one: a table's credits are often for a million.
 PER = Decimal(1_000_000)
+CREDIT_PRICE_LEAST = Decimal("0.000000001")
 DERIVED_STEP = Decimal("0.000001")
 LOWEST = Decimal("-Infinity")
 

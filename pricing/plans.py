@@ -55,7 +55,7 @@ def add_version(
 ) -> PlanVersion:
     """Draft the plan's next version. Whoever has an older one keeps it.
 
-    With a ``correction`` it puts an older one right: see ``billing.plan_corrections``. Raises ``Invalid`` for another
+    With a ``correction`` it puts an older one right: see ``billing.recounts.plan_corrections``. Raises ``Invalid`` for another
     currency, and where ``version_to_correct`` does.
     """
     Plan.objects.select_for_update().get(pk=plan.pk)

@@ -1,3 +1,3 @@
-from pricing import urls_plans, urls_prices
+from pricing.api import plan_urls, price_urls
 
-urlpatterns = [*urls_plans.urlpatterns, *urls_prices.urlpatterns]
+urlpatterns = [*plan_urls.urlpatterns, *price_urls.urlpatterns]

@@ -280,4 +280,4 @@ def test_subscriptions_move_only_with_their_usage_counted() -> None:
         for name in tracked_files()
         if name.endswith(".py") and name != "tests/test_tidy.py" and verb.search((ROOT / name).read_text())
     ]
-    assert users == ["billing/recounting.py", "billing/subscriptions.py"]
+    assert users == ["billing/recounts/recounting.py", "billing/subscriptions/lifecycle.py"]

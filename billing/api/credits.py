@@ -12,12 +12,12 @@ from billing.api.credits_schema import BalanceSchema, GrantSchema, LedgerTransac
 from billing.api.reading import customer_asked_for
 from billing.api.rendering import balance_json, grant_json, movement_json
 from billing.api.schema import NewGrantSchema, VoidGrantSchema
-from billing.credit_history import credit_transactions, movements
-from billing.credits import credit_balance, void_grant
+from billing.credits.grants import credit_balance, void_grant
+from billing.credits.history import credit_transactions, movements
 from billing.models import CreditGrant
-from billing.overage import grant_with_cover
 from billing.rating import catch_up
 from billing.reading import customer_named, read_grant
+from billing.recounts.overage import grant_with_cover
 from core import limits
 from core.clock import now
 from core.fields import Fields

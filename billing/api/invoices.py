@@ -16,9 +16,9 @@ from billing.api.rendering import invoice_json
 from billing.api.schema import InvoiceSchema
 from billing.documents import invoice_pdf
 from billing.drafts import refresh_drafts
-from billing.line_events import events_of_line, not_kept_before
 from billing.models import Invoice, InvoiceLine, InvoiceNumber, Subscription
 from billing.rating import catch_up
+from billing.statements.line_events import events_of_line, not_kept_before
 from core.clock import now
 from core.http.credentials import Credential
 from core.http.pagination import page_of, page_request, sifted_page_of

@@ -8,10 +8,10 @@ from rest_framework.response import Response
 
 from billing.api.credits_schema import ReceiptSchema
 from billing.api.reading import visible_text
-from billing.dry_run import dry_run_receipts
 from billing.rating import catch_up
-from billing.receipts import receipt_json, receipt_of
-from billing.withdrawn import withdrawn_receipt
+from billing.receipts.dry_run import dry_run_receipts
+from billing.receipts.receipt import receipt_json, receipt_of
+from billing.receipts.withdrawn import withdrawn_receipt
 from core.clock import now
 from core.http.credentials import Credential
 from core.http.queries import query_of

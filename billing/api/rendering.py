@@ -4,15 +4,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from billing.credit_history import Movement
-from billing.credits import Balance, GrantBalance
+from billing.credits.grants import Balance, GrantBalance
+from billing.credits.history import Movement
 from billing.forecast import Forecast
 from billing.margins import Margin, margin_of, together
 from billing.models import CreditGrant, Invoice, InvoiceLine, Subscription
-from billing.overrides import planned_overrides
-from billing.statement import Statement, StatementLine
-from billing.subscriptions import segments_from
-from billing.trials import in_trial
+from billing.statements.statement import Statement, StatementLine
+from billing.subscriptions.lifecycle import segments_from
+from billing.subscriptions.overrides import planned_overrides
+from billing.subscriptions.trials import in_trial
 from core.ids import public_id
 from core.money import CONTEXT, plain
 from core.periods import Period

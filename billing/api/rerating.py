@@ -17,10 +17,10 @@ from billing.api.rerating_schema import (
     ReRatingSchema,
     ReRatingStepSchema,
 )
-from billing.consequences import has_changed
 from billing.models import ReRating, ReRatingStep
 from billing.reading import customer_named
-from billing.rerating import NewReRating, apply_re_rating, look_at, of_plan, open_re_rating
+from billing.recounts.consequences import has_changed
+from billing.recounts.rerating import NewReRating, apply_re_rating, look_at, of_plan, open_re_rating
 from core import limits
 from core.clock import now
 from core.fields import Fields

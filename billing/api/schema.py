@@ -7,8 +7,8 @@ from rest_framework import serializers
 from billing.models import Invoice
 from core import limits
 from core.http.schema import DecimalText
+from pricing.api.plans_schema import CommitmentSchema, FloorSchema, StepSchema
 from pricing.plan_terms import GRANT_CATEGORIES
-from pricing.plans_schema import CommitmentSchema, FloorSchema, StepSchema
 
 MOMENT = "`now`, `period_end`, or an RFC 3339 time"
 

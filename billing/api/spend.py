@@ -9,12 +9,12 @@ from rest_framework.response import Response
 
 from billing.api.rendering import credits_json, forecast_json, spend_json
 from billing.api.schema import ForecastSchema, SpendSchema
-from billing.credits import credit_balance
+from billing.credits.grants import credit_balance
 from billing.forecast import forecast
 from billing.models import Subscription
 from billing.rating import catch_up
-from billing.statement import spend_statement
-from billing.subscriptions import active_subscriptions, subscription_by_key
+from billing.statements.statement import spend_statement
+from billing.subscriptions.lifecycle import active_subscriptions, subscription_by_key
 from core.clock import now
 from core.http.queries import query_of
 from core.http.schema import refusals

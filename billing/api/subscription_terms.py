@@ -6,15 +6,15 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.add_ons import add_add_on, add_ons_of, end_add_on
 from billing.api.reading import visible_text
 from billing.api.rendering import subscription_json
 from billing.api.schema import SubscriptionSchema
 from billing.api.subscriptions import CUSTOMER, subscription_in_path
 from billing.api.terms_schema import AddOnSchema, EndAddOnSchema, NewAddOnSchema, NewOverridesSchema
 from billing.models import AddOn
-from billing.overrides import set_overrides
 from billing.reading import NOW, PERIOD_END, read_add_on, read_moment, read_overrides
+from billing.statements.add_ons import add_add_on, add_ons_of, end_add_on
+from billing.subscriptions.overrides import set_overrides
 from core.clock import now
 from core.fields import Fields
 from core.http.once import answer_once

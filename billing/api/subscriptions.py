@@ -16,8 +16,8 @@ from billing.api.schema import (
 from billing.models import Subscription
 from billing.rating import catch_up
 from billing.reading import NOW, PERIOD_END, VERSION_MAX, read_moment, read_subscription
-from billing.recounting import cancel_and_recount, change_and_recount, start_and_count
-from billing.subscriptions import (
+from billing.recounts.recounting import cancel_and_recount, change_and_recount, start_and_count
+from billing.subscriptions.lifecycle import (
     STARTS,
     plan_version_to_sell,
     subscription_by_key,

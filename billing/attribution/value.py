@@ -20,7 +20,7 @@ from billing.attribution.patience import bounded_reading
 from billing.attribution.question import read_filter
 from billing.attribution.span import Span
 from billing.models import ValueEvent
-from billing.reversals import REVERSES
+from billing.statements.reversals import REVERSES
 from core.money import CONTEXT, ZERO, exact
 from customers.models import Customer
 from metering.event_columns import (
@@ -262,7 +262,7 @@ def _rows(question: ValueQuestion, window: timedelta) -> Sql:
 
 
 def _reversals(question: ValueQuestion, window: timedelta) -> Sql:
-    """What takes an outcome back: by the rule that charges go by, see ``billing.reversals``."""
+    """What takes an outcome back: by the rule that charges go by, see ``billing.statements.reversals``."""
     asked, span = question.value_event, question.span
     if not asked.reversed_by:
         return Sql(

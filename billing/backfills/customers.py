@@ -8,10 +8,10 @@ from django.db import transaction
 
 from billing.backfills.finalized import invoiced_spans
 from billing.backfills.jobs import Finalized, State, StepState, move_on
-from billing.late_periods import Cause
 from billing.ledger import lock_customer
 from billing.rating import rate_pending
-from billing.taking_back import refresh_since, take_back
+from billing.recounts.taking_back import refresh_since, take_back
+from billing.statements.late_periods import Cause
 from core import limits
 from core.failpoints import failpoint
 from metering.backfills.storing import leave_out, next_rows, store_rows

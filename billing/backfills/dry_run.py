@@ -14,13 +14,13 @@ from msgspec.json import decode
 
 from billing.backfills.finalized import invoiced_rows
 from billing.backfills.jobs import State, StepState, move_on
-from billing.consequences import DRAFT, FINALIZED, OPEN, consequences, position_of
-from billing.dry_run import as_stored
 from billing.ledger import lock_customer
 from billing.models import Subscription
 from billing.periods import close_due_periods
 from billing.rating import BATCH_EVENTS, RatingBatch, rate_pending
-from billing.reversals import REVERSES
+from billing.receipts.dry_run import as_stored
+from billing.recounts.consequences import DRAFT, FINALIZED, OPEN, consequences, position_of
+from billing.statements.reversals import REVERSES
 from core.money import ZERO, exact
 from core.periods import Period
 from core.times import render_time

@@ -10,8 +10,8 @@ from billing.books.breach import Breach, rows
 from billing.books.rerating import rerated_lines
 from billing.drafts import PERIOD
 from billing.invoices import SERIES, document_hash
-from billing.late_usage import USAGE
 from billing.models import Invoice, InvoiceLine, LatePeriod
+from billing.statements.late_usage import USAGE
 from core.money import tax_minor
 from metering.models import EventStream
 

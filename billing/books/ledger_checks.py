@@ -71,7 +71,7 @@ def no_overage_beside_credits() -> Iterator[Breach]:
     """No draw without a grant where, at that moment of the order, a grant that applies had a balance.
 
     Looked up for grants without conditions, among the draws that stand: what such a grant had left after the draw was
-    available to it. Draws that come after a change of plan (``billing.lent_credits``) are held against those that do too.
+    available to it. Draws after a change of plan (``billing.credits.lent_credits``) are held against those after it too.
     """
     found = rows(
         """

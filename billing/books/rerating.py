@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from uuid import UUID
 
-from billing.differences import Burns
 from billing.models import CreditDraw, Invoice, Subscription
-from billing.parts import UsageReader
-from billing.reversals import reversed_event, takes_back, usage_taken_back, window
-from billing.statement import closing_statement
-from billing.terms import MeteredCharge, Stretch
+from billing.recounts.differences import Burns
+from billing.statements.parts import UsageReader
+from billing.statements.reversals import reversed_event, takes_back, usage_taken_back, window
+from billing.statements.statement import closing_statement
+from billing.subscriptions.terms import MeteredCharge, Stretch
 from core.money import ZERO, exact
 from core.periods import Period
 from metering.stored_event import StoredEvent, events_between

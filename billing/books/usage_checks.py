@@ -7,8 +7,8 @@ from django.db import connection
 from billing.books.breach import Breach, rows
 from billing.books.rerating import raw_reader
 from billing.models import RatingPosition, Subscription
-from billing.richer_reports import REPLACING_DUE
-from billing.statement import bucket_usage, stretches_in
+from billing.recounts.richer_reports import REPLACING_DUE
+from billing.statements.statement import bucket_usage, stretches_in
 from core.periods import Period
 from pricing.engine.usage import merge
 

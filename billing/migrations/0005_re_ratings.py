@@ -92,7 +92,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "found",
-                    models.JSONField(help_text="what the dry run saw: see billing.consequences", null=True),
+                    models.JSONField(help_text="what the dry run saw: see billing.recounts.consequences", null=True),
                 ),
                 ("applied", models.JSONField(help_text="what applying changed", null=True)),
                 ("found_at", models.DateTimeField(null=True)),

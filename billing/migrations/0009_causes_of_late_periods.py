@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='lateperiod',
             name='causes',
-            field=models.JSONField(db_default={}, default=dict, help_text='line → why it differs: see billing.late_periods'),
+            field=models.JSONField(db_default={}, default=dict, help_text='line → why it differs: see billing.statements.late_periods'),
         ),
     ]

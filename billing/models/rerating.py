@@ -48,7 +48,7 @@ class ReRatingStep(models.Model):
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
     re_rating = models.ForeignKey(ReRating, on_delete=models.PROTECT, related_name="steps")
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
-    found = models.JSONField(null=True, help_text="what the dry run saw: see billing.consequences")
+    found = models.JSONField(null=True, help_text="what the dry run saw: see billing.recounts.consequences")
     applied = models.JSONField(null=True, help_text="what applying changed")
     found_at = models.DateTimeField(null=True)
     applied_at = models.DateTimeField(null=True)

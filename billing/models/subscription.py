@@ -60,7 +60,7 @@ class LatePeriod(models.Model):
     period_end = models.DateTimeField()
     corrected = models.BooleanField(default=False, help_text="by another version of the plan")
     causes = models.JSONField(
-        default=dict, db_default={}, help_text="line → why it differs: see billing.late_periods"
+        default=dict, db_default={}, help_text="line → why it differs: see billing.statements.late_periods"
     )
 
 

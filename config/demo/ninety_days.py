@@ -16,8 +16,8 @@ from billing.invoices import STRIPE_SYNC, record_payment
 from billing.margins import DAYS_DUE, REFRESH_AFTER
 from billing.models import Invoice
 from billing.rating import customers_behind, rate_pending
-from billing.recounting import start_and_count
-from billing.subscriptions import NewSubscription, plan_version_to_sell
+from billing.recounts.recounting import start_and_count
+from billing.subscriptions.lifecycle import NewSubscription, plan_version_to_sell
 from billing.tasks import HANDLERS
 from config.demo.calls import Desk
 from config.demo.catalogue import open_shop

@@ -8,10 +8,10 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from billing.credits import NewGrant, grant_credits
+from billing.credits.grants import NewGrant, grant_credits
 from billing.models import CreditGrant
-from billing.recounting import cancel_and_recount, change_and_recount
-from billing.subscriptions import plan_version_to_sell, subscription_by_key
+from billing.recounts.recounting import cancel_and_recount, change_and_recount
+from billing.subscriptions.lifecycle import plan_version_to_sell, subscription_by_key
 from config.demo.calls import OPUS, SONNET, Desk
 from config.demo.catalogue import SCALE, announce_cheaper_sonnet, raise_starter
 from config.demo.sign_ins import OPERATOR

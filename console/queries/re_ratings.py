@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Count, Q, QuerySet
 
 from billing.models import ReRating
-from billing.rerating import APPLY_DUE, LOOK_DUE
+from billing.recounts.rerating import APPLY_DUE, LOOK_DUE
 from console.queries.overview import Earned
 from core.models import DueWork
 from core.money import ZERO
@@ -22,7 +22,7 @@ PERIOD_STATES = {
     "draft": "drafts, worked out anew",
     "finalized": "invoices already sent, as a line on the next one",
 }
-# What applying changed, else what the dry run found. Its JSON is that of ``billing.consequences``.
+# What applying changed, else what the dry run found. Its JSON is that of ``billing.recounts.consequences``.
 TOLD = """
     WITH told AS (
         SELECT s.customer_id, s.state, c.key, c.name, c.currency, coalesce(s.applied, s.found) AS t

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from billing.forecast import forecast
-from billing.subscriptions import active_subscriptions
+from billing.subscriptions.lifecycle import active_subscriptions
 from console.queries.overview import Earned
 from core.money import from_minor
 from core.periods import Period

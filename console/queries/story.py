@@ -9,8 +9,8 @@ from typing import Any
 from django.db.models import Q
 
 from billing.models import CreditDraw, CreditGrant, ReRatingStep
-from billing.receipts import Receipt, receipt_of
-from billing.terms import stretches_of
+from billing.receipts.receipt import Receipt, receipt_of
+from billing.subscriptions.terms import stretches_of
 from console.queries.mixed_models import MixedModels, mixed_models
 from core.problems import NotFound
 from customers.models import Customer

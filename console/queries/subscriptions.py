@@ -5,12 +5,12 @@ from typing import Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from billing.add_ons import add_ons_of
 from billing.models import AddOn, Subscription, SubscriptionSegment
-from billing.overrides import planned_overrides
 from billing.plan_move_preview import LastPeriod, last_period
 from billing.plan_moves import Candidate
-from billing.subscriptions import segments_of
+from billing.statements.add_ons import add_ons_of
+from billing.subscriptions.lifecycle import segments_of
+from billing.subscriptions.overrides import planned_overrides
 from customers.models import Customer
 from pricing.models import PlanVersion
 

@@ -15,7 +15,7 @@ from core.clock import now as present
 from core.fields import Fields
 from core.money import ONE, ZERO, plain
 from core.problems import Invalid, Problem
-from pricing.burn_margins_api import CREDIT_PRICE_LEAST
+from pricing.burn_margins import CREDIT_PRICE_LEAST
 from pricing.burn_rates import RateTable
 from pricing.burn_tables import add_version, checked_rates, compiled
 from pricing.plan_terms import MONEY_MAX

@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from billing.corrections import corrections_of
+from billing.recounts.corrections import corrections_of
 from console.access import staff_page
 from console.queries.currencies import has_several_currencies
 from console.queries.customers import (

@@ -11,11 +11,11 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from billing.credits import credit_balance, void_grant
+from billing.credits.grants import credit_balance, void_grant
 from billing.models import CreditGrant
-from billing.overage import grant_with_cover
 from billing.rating import catch_up
 from billing.reading import read_grant
+from billing.recounts.overage import grant_with_cover
 from console.access import staff_page
 from console.acts import Done, carry_out, refused
 from console.forms import Input, day_end, errors_of, filled, read_day, written

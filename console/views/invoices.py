@@ -4,10 +4,10 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from billing.corrections import differences_of
 from billing.documents import invoice_pdf
 from billing.invoices import finalize_invoice, void_invoice
 from billing.models import Invoice
+from billing.recounts.corrections import differences_of
 from console.access import staff_page
 from console.queries.currencies import has_several_currencies
 from console.queries.invoices import counts_by_status, invoice_page, invoices_like

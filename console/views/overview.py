@@ -4,7 +4,7 @@ from decimal import Decimal
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from billing.corrections import corrections_between
+from billing.recounts.corrections import corrections_between
 from console.access import staff_page
 from console.forms import day_start
 from console.queries.overview import (

@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from billing.models import ReRating
-from billing.rerating import NewReRating, apply_re_rating, is_stale, look_at, of_plan, open_re_rating
+from billing.recounts.rerating import NewReRating, apply_re_rating, is_stale, look_at, of_plan, open_re_rating
 from console.access import staff_page
 from console.acts import Done, by, carry_out, refused
 from console.forms import Input, day_end, day_start, errors_of, filled, read_day, written

@@ -9,13 +9,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from billing.add_ons import add_add_on, end_add_on
 from billing.models import Subscription
-from billing.overrides import set_overrides
 from billing.rating import catch_up
 from billing.reading import NOW, PERIOD_END, read_add_on, read_overrides, read_subscription
-from billing.recounting import cancel_and_recount, change_and_recount, start_and_count
-from billing.subscriptions import STARTS, plan_version_to_sell
+from billing.recounts.recounting import cancel_and_recount, change_and_recount, start_and_count
+from billing.statements.add_ons import add_add_on, end_add_on
+from billing.subscriptions.lifecycle import STARTS, plan_version_to_sell
+from billing.subscriptions.overrides import set_overrides
 from console.access import staff_page
 from console.acts import Done, carry_out, refused
 from console.forms import Input, day_start, errors_of, filled, read_day, written

@@ -9,8 +9,8 @@ from itertools import islice
 
 from django.db.models import Q, QuerySet
 
-from billing.own_prices import prices_of_calls
-from billing.redraws import standing_draws
+from billing.receipts.own_prices import prices_of_calls
+from billing.recounts.redraws import standing_draws
 from core.money import ZERO, exact
 from core.problems import NotFound
 from metering.models import Event

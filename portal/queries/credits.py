@@ -9,11 +9,11 @@ from uuid import UUID
 
 from django.db import connection
 
-from billing.credit_history import Movement, credit_transactions, movements
-from billing.credits import active_at, burn_order
+from billing.credits.grants import active_at, burn_order
+from billing.credits.history import Movement, credit_transactions, movements
 from billing.ledger import grant_account
 from billing.models import CreditGrant, SubscriptionSegment
-from billing.terms import stretches_of
+from billing.subscriptions.terms import stretches_of
 from core.money import ZERO
 from metering.formats.usage import is_token_bucket
 from metering.usage import CALLS

@@ -9,8 +9,8 @@ from typing import Any
 from billing.forecast import Forecast, forecast
 from billing.models import RatingPosition, Subscription, SubscriptionSegment
 from billing.rating import events_waiting
-from billing.statement import StatementLine
-from billing.subscriptions import active_subscriptions
+from billing.statements.statement import StatementLine
+from billing.subscriptions.lifecycle import active_subscriptions
 from core.money import CONTEXT, ZERO, from_minor, tax_minor
 from core.pages.times import local_day
 from core.periods import Period

@@ -12,7 +12,7 @@ from django.db.models.functions import Cast, Coalesce
 
 from billing.attribution.run_trees import run_tree
 from billing.attribution.runs import Figures, Run, RunFilter, runs_page
-from billing.own_prices import Prices, prices_of_runs
+from billing.receipts.own_prices import Prices, prices_of_runs
 from core.http.pagination import PageRequest
 from customers.models import Customer
 from metering.models import Event

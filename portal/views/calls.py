@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
-from billing.receipts import receipt_of
+from billing.receipts.receipt import receipt_of
 from core.pages.spreadsheet import Cell, csv_response
 from core.pages.streams import before_of, stream
 from core.pages.tables import day_of, kept, searched, wants_csv

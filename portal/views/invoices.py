@@ -3,9 +3,9 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from billing.documents import invoice_pdf
-from billing.line_days import LineDay, all_calls_of_line, calls_of_line, days_of_line
-from billing.line_events import not_kept_before
 from billing.models import InvoiceLine
+from billing.statements.line_days import LineDay, all_calls_of_line, calls_of_line, days_of_line
+from billing.statements.line_events import not_kept_before
 from core.money import from_minor
 from core.pages import charts
 from core.pages.figures import compact

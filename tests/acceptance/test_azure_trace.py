@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from billing.books.verify import verify_books
-from billing.credits import credit_balance
+from billing.credits.grants import credit_balance
 from billing.models import CreditDraw, CreditGrant, Invoice, InvoiceLine
 from billing.rating import rate_pending
 from core.due_work import run_due

@@ -7,7 +7,7 @@ import pytest
 
 from billing.forecast import forecast
 from pricing.burn_tables import create_table
-from tests.billing.test_credits import OVERAGE, RATES
+from tests.billing.credits.test_grants import OVERAGE, RATES
 from tests.billing.world import START, a_customer, a_meter, a_plan, call, subscribe, use
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ import pytest
 
 from billing.margins import refresh_days
 from billing.models import CustomerDay
-from billing.recounting import cancel_and_recount
+from billing.recounts.recounting import cancel_and_recount
 from core.due_work import run_due
 from customers.models import Customer
 from tests.billing.world import START, a_customer, a_meter, a_plan, call, subscribe, use

@@ -6,8 +6,8 @@ from typing import Any
 
 from billing.models import Subscription
 from billing.rating import rate_pending
-from billing.recounting import start_and_count
-from billing.subscriptions import NewSubscription
+from billing.recounts.recounting import start_and_count
+from billing.subscriptions.lifecycle import NewSubscription
 from customers.customers import create_customer
 from customers.models import Customer
 from metering.events import NewEvent, store_events

@@ -11,9 +11,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from billing.add_ons import NewAddOn, add_add_on
-from billing.credits import NewGrant, grant_credits
+from billing.credits.grants import NewGrant, grant_credits
 from billing.models import Subscription, ValueEvent
+from billing.statements.add_ons import NewAddOn, add_add_on
 from console.urls import urlpatterns
 from core.due_work import run_due
 from core.ids import public_id

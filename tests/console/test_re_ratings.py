@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from billing.models import ReRating, ReRatingStep
-from billing.rerating import LOOK_DUE
+from billing.recounts.rerating import LOOK_DUE
 from core.clock import now as present
 from core.due_work import run_due
 from core.ids import public_id

@@ -10,7 +10,7 @@ from django.test import Client
 from billing.documents import invoice_pdf
 from billing.invoices import record_payment, void_invoice
 from billing.models import Invoice
-from billing.recounting import cancel_and_recount
+from billing.recounts.recounting import cancel_and_recount
 from core.due_work import run_due
 from core.ids import public_id
 from customers.models import Customer

@@ -22,10 +22,10 @@ from billing.backfills.jobs import (
 )
 from billing.invoices import void_invoice
 from billing.models import Invoice, ReRating, StripeObject, Subscription, SubscriptionSegment
-from billing.recounting import change_and_recount
-from billing.rerating import NewReRating, apply_re_rating, open_re_rating
+from billing.recounts.recounting import change_and_recount
+from billing.recounts.rerating import NewReRating, apply_re_rating, open_re_rating
 from billing.retention import remove_old_events
-from billing.statement import period_statement
+from billing.statements.statement import period_statement
 from billing.stripe.client import stripe_client
 from billing.stripe.webhook import receive
 from core import clock

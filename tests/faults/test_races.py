@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from billing import invoices, ledger, rating, subscriptions
+from billing import invoices, ledger, rating
 from billing.books.breach import rows
 from billing.drafts import draft_invoice
 from billing.invoices import finalize_invoice
 from billing.models import Invoice, RatingPosition, Subscription, SubscriptionSegment
 from billing.rating import rate_pending
-from billing.recounting import change_and_recount
+from billing.recounts.recounting import change_and_recount
+from billing.subscriptions import lifecycle
 from core.due_work import run_due
 from core.failpoints import FailpointReached, armed
 from core.problems import Conflict
@@ -67,7 +68,7 @@ def without_locks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             both_have_read.wait(DEADLINE_SECONDS)
         return found
 
-    for room in (ledger, rating, invoices, subscriptions):
+    for room in (ledger, rating, invoices, lifecycle):
         monkeypatch.setattr(room, "lock_customer", read)
     yield
 
@@ -236,14 +237,14 @@ def test_a_plan_change_while_the_period_closes_counts_wholly_or_not_at_all(linge
         linger()
 
     if lingers == "the change":
-        kept = subscriptions.PlanTerms.of
+        kept = lifecycle.PlanTerms.of
 
         def slow(version: PlanVersion) -> object:
             if not started.is_set():
                 tell_and_linger()
             return kept(version)
 
-        monkeypatch.setattr(subscriptions.PlanTerms, "of", slow)
+        monkeypatch.setattr(lifecycle.PlanTerms, "of", slow)
         raised = at_once(change, close)
     else:
         with armed("billing.rating.before_commit", tell_and_linger):

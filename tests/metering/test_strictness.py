@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from core import limits
-from metering import doors
+from metering.api import doors
 from metering.models import Event, UnmatchedEvent
 
 pytestmark = pytest.mark.django_db

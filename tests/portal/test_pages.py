@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from billing.credits import NewGrant, expire_grant, grant_credits
+from billing.credits.grants import NewGrant, expire_grant, grant_credits
 from billing.models import CreditGrant
 from core.ids import public_id
 from metering.models import Event

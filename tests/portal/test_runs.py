@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from billing.own_prices import Prices, prices_of_calls, prices_of_runs
-from billing.receipts import receipt_of
+from billing.receipts.own_prices import Prices, prices_of_calls, prices_of_runs
+from billing.receipts.receipt import receipt_of
 from core import limits
 from metering.models import Event
 from tests.billing.world import call, use

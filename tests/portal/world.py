@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from billing.credits import NewGrant, grant_credits
+from billing.credits.grants import NewGrant, grant_credits
 from billing.invoices import finalize_invoice
 from billing.margins import refresh_days
 from billing.models import Invoice

@@ -8,8 +8,16 @@ import pytest
 from billing.models import InvoiceLine
 from core.due_work import run_due
 from pricing.plans import version_of
+from tests.billing.recounts.test_rerating import (
+    CUT_FROM,
+    FEBRUARY,
+    cents,
+    finish,
+    january_on_cost_plus,
+    owed,
+    price,
+)
 from tests.billing.test_path import breaches
-from tests.billing.test_rerating import CUT_FROM, FEBRUARY, cents, finish, january_on_cost_plus, owed, price
 from tests.billing.world import START, a_customer, subscribe
 
 pytestmark = pytest.mark.django_db

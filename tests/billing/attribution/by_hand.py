@@ -13,7 +13,7 @@ from billing.attribution.measures import measure_named
 from billing.attribution.question import UsageQuestion
 from billing.attribution.span import instants, zones_of
 from billing.attribution.usage import UsageAnswer
-from billing.credits import NewGrant, grant_credits
+from billing.credits.grants import NewGrant, grant_credits
 from billing.models import CreditDraw
 from customers.models import Customer
 from metering.event_columns import whole_path

@@ -14,7 +14,7 @@ from billing.attribution.span import days
 from billing.attribution.value import ValueQuestion, ValueReport, value_report
 from billing.attribution.value_events import create_value_event, read_value_event
 from billing.models import ValueEvent
-from billing.richer_reports import REPLACING_DUE
+from billing.recounts.richer_reports import REPLACING_DUE
 from core.due_work import run_due
 from customers.models import Customer
 from metering.event_columns import whole_path

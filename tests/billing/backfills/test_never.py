@@ -20,8 +20,8 @@ from billing.backfills.jobs import (
 )
 from billing.models import CreditGrant, Subscription
 from billing.rating import rate_pending
-from billing.redraws import standing_draws
-from billing.statement import spend_statement
+from billing.recounts.redraws import standing_draws
+from billing.statements.statement import spend_statement
 from console.queries.backfills import progress_of
 from core import limits
 from core.due_work import run_due

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from billing.repricing import price_again
+from billing.recounts.repricing import price_again
 from billing.retention import remove_old_events, schedule_removals
 from core import clock
 from customers.models import Customer

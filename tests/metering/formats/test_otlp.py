@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from core import limits
 from core.problems import Unavailable
-from metering import traces_api
+from metering.api import traces
 from metering.formats.genai_spans import WANTED
 from metering.models import Event, UnmatchedEvent
 from tests.metering.formats.otlp_exports import CALL, as_protobuf, export, span
@@ -96,7 +96,7 @@ class TestTheProtocol:
         def overloaded(*args: Any, **kwargs: Any) -> None:
             raise Unavailable("Too much at once.")
 
-        monkeypatch.setattr(traces_api, "take_in", overloaded)
+        monkeypatch.setattr(traces, "take_in", overloaded)
         answer = post_traces(as_protobuf(export(span())), "application/x-protobuf")
         assert (answer.status_code, answer["Retry-After"]) == (503, str(limits.UNAVAILABLE_RETRY_SECONDS))
         assert Status.FromString(answer.content).message == "Too much at once."

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from billing.models import InvoiceLine
-from billing.recounting import change_and_recount
-from billing.statement import spend_statement
+from billing.recounts.recounting import change_and_recount
+from billing.statements.statement import spend_statement
 from core.due_work import run_due
 from portal.queries.period import plan_spend
 from tests.billing.test_path import breaches
