@@ -15,6 +15,14 @@ SHARED_PROCESSORS: list[Any] = [
 ]
 
 
+# One list for good: a logger keeps the one it first wrote by, and whoever listens in changes the one that is configured.
+PROCESSORS: list[Any] = [
+    structlog.stdlib.filter_by_level,
+    *SHARED_PROCESSORS,
+    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+]
+
+
 def configure_logs(wanted: dict[str, str]) -> None:
     """Send structlog and the standard library's records to stderr in one ``format``, `text` or `json`, from a ``level`` on.
 
@@ -25,11 +33,7 @@ def configure_logs(wanted: dict[str, str]) -> None:
     else:
         ends = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *SHARED_PROCESSORS,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=PROCESSORS,
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 from functools import cache
 from threading import Lock
 
+from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils.crypto import salted_hmac
 
 from core import limits, texts
 from core.http.credentials import SCOPES, Credential
 from core.problems import Invalid
+from core.remembered import forget_with
 from customers.models import ApiKey, Customer
 
 # A fixed opening lets secret scanners know a leaked key by sight.
@@ -31,6 +33,7 @@ class Seen:
 
 _seen: dict[bytes, Seen] = {}
 _seen_lock = Lock()
+forget_with(_seen.clear)
 
 
 def create_api_key(
@@ -93,14 +96,14 @@ def revoke_api_key(key: ApiKey, *, now: datetime) -> None:
 
 
 def _digest(plaintext: str) -> bytes:
-    keyed = _keyed_hash().copy()  # deriving the key anew for every request would cost more than the hash
+    keyed = _keyed_hash(settings.SECRET_KEY).copy()  # deriving the key anew would cost more than the hash
     keyed.update(plaintext.encode())
     return keyed.digest()
 
 
 @cache
-def _keyed_hash() -> hmac.HMAC:
-    return salted_hmac("burnline.api_key", "", algorithm="sha256")
+def _keyed_hash(secret: str) -> hmac.HMAC:
+    return salted_hmac("burnline.api_key", "", secret, algorithm="sha256")
 
 
 def _remember(digest: bytes, seen: Seen) -> None:

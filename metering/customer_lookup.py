@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from django.db import connection
 
 from core import limits
+from core.remembered import forget_with
 
 FindBySubscription = Callable[[set[str]], dict[str, int]]
 _find_by_subscription: FindBySubscription | None = None
@@ -12,6 +13,7 @@ _find_by_subscription: FindBySubscription | None = None
 # A customer is never removed, and its key never changes, so what was found once may be remembered. Whoever stores looks
 # whether it is there all the same: a database may be put back to an earlier state under a running process.
 _known: dict[str, int] = {}
+forget_with(_known.clear)
 
 # Lago's clients name a subscription where ours name a customer.
 DOORS_NAMING_SUBSCRIPTIONS = frozenset({"lago"})
@@ -53,8 +55,3 @@ def _remember(fresh: dict[str, int]) -> None:
     if len(_known) + len(fresh) > limits.CUSTOMERS_REMEMBERED_MAX:
         _known.clear()
     _known.update(fresh)
-
-
-def forget_customers() -> None:
-    """Ask the database again for every key."""
-    _known.clear()

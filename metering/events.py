@@ -20,6 +20,7 @@ from typing import NamedTuple
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from core.failpoints import failpoint
+from core.remembered import forget_everything
 from customers.models import Customer
 from metering.comparison import Comparison
 from metering.content_hash import content_hash, write_event
@@ -27,7 +28,6 @@ from metering.costing import hand_over_costing
 from metering.customer_lookup import (
     DOORS_NAMING_SUBSCRIPTIONS,
     customer_ids,
-    forget_customers,
     hand_over_subscription_lookup,
 )
 from metering.event_conflicts import keep_conflicts
@@ -91,7 +91,7 @@ def store_events(events: Sequence[NewEvent], *, now: datetime) -> list[Outcome]:
         try:
             results = _store_group(group[0], customers.get(group), mine, now=now)
         except CustomerGone:
-            forget_customers()
+            forget_everything()
             results = _store_group(group[0], _customers_of([group]).get(group), mine, now=now)
         for position, result in zip(positions, results, strict=True):
             outcomes[position] = result

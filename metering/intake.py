@@ -1,12 +1,12 @@
 """Taking in what a body held: storing what can be stored, and counting what became of it."""
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from core import limits
 from core.http.credentials import Credential
 from core.problems import Conflict, FieldError, Invalid, Problem
+from core.remembered import remembered
 from customers.models import Customer
 from metering.arrivals import ACCEPTED, DUPLICATE, UNMATCHED, count_arrivals
 from metering.deliveries import Delivery
@@ -110,7 +110,7 @@ def customer_key_of(credential: Credential) -> str | None:
     return None if credential.customer_id is None else _customer_key(credential.customer_id)
 
 
-@lru_cache(limits.CUSTOMERS_REMEMBERED_MAX)
+@remembered(limits.CUSTOMERS_REMEMBERED_MAX)
 def _customer_key(customer_id: int) -> str:
     # A customer's key never changes, so it may be remembered for good.
     return Customer.objects.values_list("key", flat=True).get(id=customer_id)

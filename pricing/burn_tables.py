@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from django.db import transaction
 
 from core.problems import Conflict, FieldError, Invalid, NotFound, Problem
+from core.remembered import remembered
 from core.texts import KEY, TextError, clean_key, clean_text
 from pricing.burn_rates import Burn, BurnFacts, BurnRate, RateTable, parse_rates
 from pricing.models import BurnTable, BurnTableVersion
@@ -192,7 +192,7 @@ def changes_between(before: BurnTableVersion | None, after: BurnTableVersion) ->
     ]
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def _compiled(version_id: int) -> RateTable:
     rates = BurnTableVersion.objects.values_list("rates", flat=True).get(pk=version_id)
     return RateTable(parse_rates(rates)[0])

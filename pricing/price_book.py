@@ -14,6 +14,7 @@ from decimal import Decimal
 import msgspec
 from django.db.models import Max
 
+from core.remembered import forget_with
 from pricing.model_names import RESOLD, Alias, ModelNames, Timeline, canonical_provider
 from pricing.models import ModelAlias, PriceRow
 from pricing.price_card import STANDARD, CostLine, PriceCard, Rate
@@ -127,8 +128,12 @@ class _Shelf:
         self.looked_at: float | None = None
         self.lock = threading.Lock()
 
+    def clear(self) -> None:
+        self.book = self.looked_at = None
+
 
 _shelf = _Shelf()
+forget_with(_shelf.clear)
 
 
 def current_book() -> Book:

@@ -15,6 +15,8 @@ from django.test import Client
 
 from config.places import Places
 from config.servers import owned, start_servers
+from core.remembered import forget_everything
+from tests import cache_keys
 
 RUNNING = ExitStack()
 
@@ -57,22 +59,9 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 @pytest.fixture(autouse=True)
 def nothing_remembered_from_another_test() -> None:
-    forget_what_is_remembered()
-
-
-def forget_what_is_remembered() -> None:
     """A process keeps prices, rates and customers' ids in memory, by ids that another test's database gave to others."""
-    from metering import intake
-    from metering.customer_lookup import forget_customers
-    from pricing import burn_tables, price_book
-
-    price_book._shelf.book = None
-    price_book.book_changed()
-    forget_customers()
-    burn_tables._compiled.cache_clear()
-    for remembered in vars(intake).values():
-        if hasattr(remembered, "cache_clear"):
-            remembered.cache_clear()
+    forget_everything()
+    cache_keys.begin_anew()
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +72,7 @@ def made_for_the_module(django_db_setup: None, django_db_blocker: Any) -> Iterat
     after the test. Not for modules whose tests commit.
     """
     with django_db_blocker.unblock():
-        forget_what_is_remembered()
+        forget_everything()
         whole = transaction.atomic()
         whole._from_testcase = True  # type: ignore[attr-defined]
         with whole:

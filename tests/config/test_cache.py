@@ -35,3 +35,8 @@ def test_a_lost_redis_swallows_writes(lost: BaseCache) -> None:
     lost.clear()
     assert lost.add("answer", 1)
     assert lost.incr("answer") == 1
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_what_another_test_counted_is_not_there(turn: int) -> None:
+    assert cache.add("sign-ins", turn)

@@ -6,13 +6,17 @@ import re
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from structlog.testing import capture_logs
 
 from config.environment import Environment, database_from_url, secret_key
+from config.logs import configure_logs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -126,6 +130,24 @@ def test_reading_the_settings_changes_no_log() -> None:
     runpy.run_path(str(ROOT / "config" / "settings.py"))
     assert (structlog.get_config()["processors"], logging.getLogger().handlers) == before
     assert structlog.get_config()["processors"] is before[0]
+
+
+@pytest.fixture
+def handlers_kept() -> Iterator[None]:
+    """What a test does to the root logger's handlers is undone: they are the run's own."""
+    root = logging.getLogger()
+    before = root.handlers[:]
+    yield
+    root.handlers[:] = before
+
+
+def test_who_listens_to_a_log_hears_it_though_it_was_configured_again(handlers_kept: None) -> None:
+    log = structlog.get_logger("tests.environment")
+    log.warning("first")  # from now on it keeps what it writes by
+    configure_logs(settings.LOGGING)
+    with capture_logs() as lines:
+        log.warning("second")
+    assert [line["event"] for line in lines] == ["second"]
 
 
 def test_up_refuses_a_bad_setting_in_one_sentence(tmp_path: Path) -> None:

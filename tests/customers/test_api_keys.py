@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -37,6 +38,12 @@ def test_a_key_with_one_character_changed_opens_nothing() -> None:
         assert authenticate(plaintext[:place] + other + plaintext[place + 1 :], NOW) is None
     assert authenticate("", NOW) is None
     assert authenticate("\x00" * KEY_CHARACTERS, NOW) is None
+
+
+def test_a_key_is_worthless_under_another_secret(settings: Any) -> None:
+    _, plaintext = create_api_key(name="a", scopes=["read"], now=NOW)
+    settings.SECRET_KEY = "another secret, which has at least 32 characters"
+    assert authenticate(plaintext, NOW) is None
 
 
 def test_a_revoked_key_is_worthless_here_at_once() -> None:

@@ -15,9 +15,9 @@ from billing.books.verify import verify_books
 from billing.models import CreditDraw, CustomerDay, Invoice, InvoiceLine
 from config.demo.ninety_days import NotEmpty, Scale, fill_demo
 from core.models import DueWork
+from core.remembered import forget_everything
 from customers.api_keys import authenticate as key_holder
 from customers.models import Customer, Member, User
-from metering.customer_lookup import forget_customers
 from metering.models import Event
 from pricing.models import PriceRow
 from pricing.price_sources.packaged import import_packaged_prices
@@ -98,7 +98,7 @@ def test_two_demos_at_one_time_are_the_same(tmp_path: Path) -> None:
     tiny = Scale(customers=3, days=10, events=150)
 
     def made() -> list[tuple[object, ...]]:
-        forget_customers()  # those of the demo before are gone with its transaction
+        forget_everything()  # those of the demo before are gone with its transaction
         with transaction.atomic():
             fill_demo(now=NOW, sign_ins=tmp_path / "demo.json", scale=tiny)
             columns = ("event_id", "occurred_at", "model", "usage", "cost", "recorded_at")

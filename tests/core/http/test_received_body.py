@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.core.wsgi import get_wsgi_application
+from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection, transaction
 
 from core import limits
@@ -45,7 +45,7 @@ def test_nothing_of_a_body_outlives_the_answer_though_the_request_does(
 
     def django_kept_alive(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         kept.append(environ)
-        return get_wsgi_application()(environ, start_response)
+        return WSGIHandler()(environ, start_response)
 
     stream = io.BytesIO(b"x" * 1_000)
     gone = weakref.ref(stream)
