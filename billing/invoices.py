@@ -171,9 +171,11 @@ def record_payment(
         return invoice
     if invoice.status not in PAYABLE:
         raise Conflict(f"Invoice {invoice.number or 'draft'} is {invoice.status}: it cannot be paid.")
-    if not 0 < amount_minor <= invoice.due_minor - invoice.paid_minor:
+    if not 0 < amount_minor <= invoice.open_minor:
+        due, paid = (from_minor(minor, invoice.exponent) for minor in (invoice.open_minor, amount_minor))
         raise Conflict(
-            f"{invoice.number} has {invoice.due_minor - invoice.paid_minor} minor units to pay, not {amount_minor}."
+            f"{invoice.number} has {due} {invoice.currency} to pay, not {paid}. "
+            f"In minor units that is {invoice.open_minor}, not {amount_minor}."
         )
     _post(invoice, PAYMENT, booking, [("cash", amount_minor), ("receivable", -amount_minor)], now)
     invoice.paid_minor += amount_minor
@@ -187,7 +189,7 @@ def record_payment(
 def void_invoice(customer_id: int, invoice_id: UUID, *, now: datetime) -> Invoice:
     """Cancel an unpaid invoice: its number stays taken, its booking is reversed.
 
-    Raises ``Conflict`` for one with a payment (credit it instead). A draft is voided without a trace in the ledger.
+    Raises ``Conflict`` for one with a payment. A draft is voided without a trace in the ledger.
     """
     lock_customer(customer_id)
     invoice = Invoice.objects.get(customer_id=customer_id, id=invoice_id)
@@ -195,7 +197,7 @@ def void_invoice(customer_id: int, invoice_id: UUID, *, now: datetime) -> Invoic
         return invoice
     if invoice.paid_minor or invoice.status == Invoice.Status.PAID:
         raise Conflict(
-            f"{invoice.number} has been paid: a payment is given back with a credit note, not by voiding."
+            f"{invoice.number} has been paid: it stays as it is. Give the money back the way it came."
         )
     if invoice.status != Invoice.Status.DRAFT:
         used_minor = invoice.total_minor - invoice.due_minor

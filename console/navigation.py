@@ -27,7 +27,7 @@ class Section:
 
 
 SECTIONS = (
-    Section("Overview", (Page("Overview", "overview", ("work",)),)),
+    Section("Overview", (Page("Overview", "overview", ("work", "clock")),)),
     Section(
         "Customers",
         (
@@ -59,9 +59,10 @@ SECTIONS = (
         "Catalog",
         (
             Page("Plans", "plans", ("plan", "new_plan", "new_version", "plan_version", "edit_draft")),
+            Page("Meters", "meters", ("new_meter",)),
             Page("Moves", "plan_moves", ("plan_move", "new_move")),
             Page("Add-ons", "add_ons"),
-            Page("Burn tables", "burn_tables", ("burn_table", "new_burn_version")),
+            Page("Burn tables", "burn_tables", ("burn_table", "new_burn_table", "new_burn_version")),
             Page("Price book", "prices", ("unpriced", "own_prices", "price_imports", "staged")),
             Page("Re-ratings", "re_ratings", ("re_rating", "new_re_rating")),
         ),

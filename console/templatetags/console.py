@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django import template
+from django.conf import settings
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -36,6 +37,12 @@ def sections(context: dict[str, Any]) -> dict[str, Any]:
 def once() -> SafeString:
     """Makes a form's act happen once, however often its button is pressed: see ``console.acts.carry_out``."""
     return format_html('<input type="hidden" name="{}" value="{}">', MARK, uuid4())
+
+
+@register.simple_tag
+def sandbox() -> bool:
+    """Whether this installation's clock is moved by hand."""
+    return bool(settings.SANDBOX)
 
 
 @register.filter

@@ -1,4 +1,6 @@
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +19,8 @@ from core.money import ONE, ZERO, plain
 from core.problems import Invalid, Problem
 from pricing.burn_margins import CREDIT_PRICE_LEAST
 from pricing.burn_rates import RateTable
-from pricing.burn_tables import add_version, checked_rates, compiled
+from pricing.burn_tables import NAME_MAX, NOTE_MAX, add_version, checked_rates, compiled, create_table
+from pricing.models import BurnTable
 from pricing.plan_terms import MONEY_MAX
 
 ASKED = (
@@ -37,6 +40,22 @@ VERSION = (
         choices=(("", "no, it holds from then on"), ("yes", "yes, it may begin in the past")),
     ),
 )
+TABLE = (
+    Input("key", "Key", required=True, help="Your own id for it, for ever: standard"),
+    Input("name", "Name", required=True, help="Customers read it."),
+)
+FIRST_RATES = [{"id": "tokens", "match": {"token_kind": "tokens"}, "credits": "1", "per": "1000"}]
+Act = Callable[[HttpRequest, Any, datetime], Done]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What is being written: a new table, or the next version of ``table``. ``text`` are the rates to begin with."""
+
+    heading: str
+    inputs: tuple[Input, ...]
+    text: str
+    table: BurnTable | None = None
 
 
 @staff_page
@@ -62,15 +81,28 @@ def burn_table(request: HttpRequest, key: str) -> HttpResponse:
 
 
 @staff_page
+def new_table(request: HttpRequest) -> HttpResponse:
+    """A table from nothing: checked against the costs, then published."""
+    desk = Desk("A new burn table", (*TABLE, *VERSION[:-1]), json.dumps(FIRST_RATES, indent=1))
+    return _edit(request, desk, {"unlisted": "pending"}, _publish)
+
+
+@staff_page
 def new_version(request: HttpRequest, key: str) -> HttpResponse:
     """The table's next version: checked against the costs, then announced."""
-    now = present()
-    page = table_page(key, now)
+    page = table_page(key, present())
     newest = page.history[0].version if page.history else None
     text = json.dumps(newest.rates if newest else [], indent=1, ensure_ascii=False)
+    desk = Desk(f"Next version of {page.table.name}", VERSION, text, page.table)
+    given = {"unlisted": newest.unlisted if newest else "pending"}
+    return _edit(request, desk, given, lambda asked, rates, now: _announce(asked, key, rates, now))
+
+
+def _edit(request: HttpRequest, desk: Desk, given: dict[str, Any], act: Act) -> HttpResponse:
+    now = present()
+    text = desk.text
     errors: dict[str, str] = {}
     check: MarginCheck | None = None
-    given: dict[str, Any] = {"unlisted": newest.unlisted if newest else "pending"}
     if request.method == "POST":
         given = {name: request.POST.get(name, "") for name in request.POST}
         text = str(given.get("rates", ""))
@@ -80,12 +112,12 @@ def new_version(request: HttpRequest, key: str) -> HttpResponse:
             if given.get("credit_price"):
                 check = _check(table, given, now)
             if given.get("do") == "announce":
-                return carry_out(request, lambda: _announce(request, key, rates, now), now=now)
+                return carry_out(request, lambda: act(request, rates, now), now=now)
         except Problem as problem:
             errors = errors_of(problem)
     context = {
-        "page": page,
-        "inputs": filled(VERSION, given, errors),
+        "desk": desk,
+        "inputs": filled(desk.inputs, given, errors),
         "asked": filled(ASKED, given, errors),
         "errors": errors,
         "text": text,
@@ -115,13 +147,34 @@ def _rates(text: str) -> Any:
     return json.loads(json.dumps(found, default=plain))
 
 
+def _publish(request: HttpRequest, rates: Any, now: datetime) -> Done:
+    fields = Fields(written(request.POST, "key", "name", "first", "note", "unlisted"))
+    key, name = fields.key("key"), fields.text("name", most=NAME_MAX)
+    day = read_day(fields, "first")
+    note, unlisted = fields.text("note", default="", most=NOTE_MAX), _unlisted(fields)
+    fields.done()
+    made = create_table(
+        key,
+        name,
+        rates,
+        effective_at=day_start(day) if day else now,
+        now=now,
+        note=note,
+        unlisted=unlisted,
+    )
+    return Done(
+        f"{made.name} is published. A plan may burn by it.", reverse("console:burn_table", args=[key])
+    )
+
+
+def _unlisted(fields: Fields) -> str:
+    return fields.choice("unlisted", ("pending", "free"), "pending")
+
+
 def _announce(request: HttpRequest, key: str, rates: Any, now: datetime) -> Done:
     fields = Fields(written(request.POST, "first", "note", "unlisted", "correction"))
     day = read_day(fields, "first")
-    note, unlisted = (
-        fields.text("note", default="", most=300),
-        fields.choice("unlisted", ("pending", "free"), "pending"),
-    )
+    note, unlisted = fields.text("note", default="", most=NOTE_MAX), _unlisted(fields)
     correction = bool(fields.text("correction", default=""))
     fields.done()
     at = day_start(day) if day else now

@@ -1,23 +1,18 @@
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST
+from django.shortcuts import render
 
 from billing.documents import invoice_pdf
-from billing.invoices import finalize_invoice, void_invoice
 from billing.models import Invoice
 from billing.recounts.corrections import differences_of
 from console.access import staff_page
 from console.queries.currencies import has_several_currencies
 from console.queries.invoices import counts_by_status, invoice_page, invoices_like
 from core.clock import now as present
-from core.due_work import Park
-from core.ids import parse_public_id
 from core.money import from_minor
 from core.pages.spreadsheet import csv_response
 from core.pages.tables import Column, chips_for, listing, order_fields, ordering, searched, wants_csv
-from core.problems import NotFound, Problem
+from core.problems import NotFound
 from pricing.cost_currency import COST_CURRENCY
 
 COLUMNS = (
@@ -128,29 +123,3 @@ def line(request: HttpRequest, customer_id: int, public_id: str, n: int) -> Http
         "line": found,
     }
     return render(request, "console/invoice_line.html", context)
-
-
-@require_POST
-@staff_page
-def finalize(request: HttpRequest, customer_id: int, public_id: str) -> HttpResponse:
-    try:
-        done = finalize_invoice(customer_id, parse_public_id("inv", public_id), now=present())
-    except Problem as problem:
-        messages.error(request, f"Not finalized: {problem.detail} The draft is as it was.")
-    except Park as reason:
-        messages.error(request, f"Not finalized: {reason} The draft is as it was.")
-    else:
-        messages.success(request, f"Finalized as {done.number}. It can no longer change.")
-    return redirect("console:invoice", customer_id, public_id)
-
-
-@require_POST
-@staff_page
-def void(request: HttpRequest, customer_id: int, public_id: str) -> HttpResponse:
-    try:
-        void_invoice(customer_id, parse_public_id("inv", public_id), now=present())
-    except Problem as problem:
-        messages.error(request, f"Not voided: {problem.detail}")
-    else:
-        messages.success(request, "Voided. Its number stays taken, nothing is due on it.")
-    return redirect("console:invoice", customer_id, public_id)

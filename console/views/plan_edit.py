@@ -109,6 +109,7 @@ def _edit(request: HttpRequest, desk: Desk, terms: dict[str, Any]) -> HttpRespon
     context = {
         "desk": desk,
         "terms": terms,
+        "meters": bool(catalog.meters),
         "form": None if as_json else form_of(terms, errors, catalog, quantities),
         "text": text,
         "json_rows": JSON_ROWS,

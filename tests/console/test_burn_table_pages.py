@@ -61,3 +61,24 @@ class TestNextVersion:
     def test_no_one_but_staff_announces(self, acme: Company, client: Client) -> None:
         client.force_login(a_member(acme, "ann@acme.example"))
         assert client.post(NEW, {"do": "announce", "rates": RATES}).status_code == 403
+
+
+class TestFirstTable:
+    WANTED = {"do": "announce", "rates": RATES, "key": "fast", "name": "Fast credits", "unlisted": "free"}
+
+    def test_it_is_checked_then_published_once(self, operator: Client) -> None:
+        path = "/console/new-burn-table"
+        page = operator.get(path).content.decode()
+        assert "&quot;tokens&quot;" in page and "Announce the version" not in page
+        for _ in range(2):
+            page = operator.post(path, self.WANTED | {"once": "m"}, follow=True).content.decode()
+        assert "Fast credits is published" in page
+        made = BurnTable.objects.get(key="fast")
+        assert made.versions.get().unlisted == "free" and made.versions.get().effective_at <= present()
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("key", "standard"), ("key", ""), ("name", ""), ("rates", "[]")]
+    )
+    def test_what_is_wrong_is_told(self, operator: Client, name: str, value: str) -> None:
+        answer = operator.post("/console/new-burn-table", self.WANTED | {name: value})
+        assert answer.status_code == 422 and BurnTable.objects.count() == 1
