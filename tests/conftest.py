@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.test import Client
+from hypothesis import HealthCheck, settings
 
 from config.places import Places
 from config.servers import owned, start_servers
@@ -19,6 +20,17 @@ from core.remembered import forget_everything
 from tests import cache_keys
 
 RUNNING = ExitStack()
+
+# A slow machine is no fault of what is tested. A fixture serves all the examples of a test, each of which makes anew what
+# it changes. Where CI is set, the examples stay the same from run to run, so that what falls is what was changed.
+settings.register_profile(
+    "patient",
+    settings(),
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("patient")
 
 
 def is_worker(config: pytest.Config) -> bool:

@@ -15,7 +15,7 @@ from burnline.segments import Segment
 from burnline.settings import Settings
 from burnline.spool import Spool
 from burnline.tallies import Tally
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 LINES = [b'{"n":%d}' % n for n in range(10)]
@@ -111,7 +111,6 @@ def test_a_lost_note_of_what_was_sent_means_sending_again_and_never_skipping(tmp
         segment.close()
 
 
-@settings(deadline=None)
 @given(cut=st.integers(0, 400), junk=st.binary(max_size=30))
 def test_a_file_cut_anywhere_gives_every_whole_record(
     tmp_path_factory: pytest.TempPathFactory, cut: int, junk: bytes
@@ -126,7 +125,6 @@ def test_a_file_cut_anywhere_gives_every_whole_record(
     segment.close()
 
 
-@settings(deadline=None)
 @given(place=st.integers(0, 170), byte=st.integers(0, 255))
 def test_a_damaged_byte_costs_at_most_the_records_that_it_touches(
     tmp_path_factory: pytest.TempPathFactory, place: int, byte: int

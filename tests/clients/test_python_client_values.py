@@ -15,7 +15,7 @@ import pytest
 from burnline import Client, TrackError
 from burnline.events import PROPERTIES_MAX, as_line, make_event, new_id
 from burnline.responses import essence, response_id
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core import limits
@@ -109,7 +109,6 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Any:
     client.close(0)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(told=st.dictionaries(st.sampled_from(FIELDS), ODD, max_size=5))
 def test_track_never_raises_and_counts_every_call(client: Client, told: dict[str, Any]) -> None:
     before = client.stats()
@@ -120,7 +119,6 @@ def test_track_never_raises_and_counts_every_call(client: Client, told: dict[str
     )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(told=st.dictionaries(st.sampled_from(FIELDS), ODD, max_size=5))
 def test_one_event_never_makes_the_rest_of_its_batch_unreadable(told: dict[str, Any]) -> None:
     """Whatever is spooled, the server reads as JSON that is no deeper than it takes."""

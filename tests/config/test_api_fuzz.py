@@ -102,7 +102,7 @@ def test_every_answer_is_one_that_the_schema_tells_of(
     one_connection: None,
 ) -> None:
     @given(case=operation.as_strategy(generation_mode=mode))
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, database=None, suppress_health_check=list(HealthCheck))
     def ask(case: Case) -> None:
         if mode is GenerationMode.POSITIVE:
             case.path_parameters |= {

@@ -5,7 +5,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from django.db import connections
 from config.places import Places
 from config.processes import guarded, spawn
 from config.servers import Servers, start_servers
+from tests.free_ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 WEBHOOK_SECRET = "whsec_test_secret"
@@ -37,12 +37,6 @@ def eventually(true: Callable[[], object], what: str, *, seconds: float = DEADLI
         if time.monotonic() > deadline:
             raise AssertionError(f"It did not happen within {seconds:.0f} s: {what}")
         time.sleep(LOOK_SECONDS)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Running:

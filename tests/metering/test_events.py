@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.failpoints import FailpointReached, armed
@@ -210,7 +210,7 @@ class TestOutcomes:
         assert EventConflict.objects.count() == 1
         assert list(Event.objects.order_by("seq").values_list("event_id", "seq")) == [("e1", 1), ("e2", 2)]
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=25)
     @given(
         arrivals=st.lists(st.tuples(st.sampled_from("abcdef"), st.booleans()), min_size=1, max_size=25),
         cuts=st.lists(st.integers(0, 25), max_size=4),
@@ -237,7 +237,7 @@ class TestOutcomes:
         assert outcomes.count(Outcome.ACCEPTED) == len(first)
         assert stored_now == first
 
-    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=15)
     @given(order=st.permutations(range(12)))
     def test_the_same_events_are_stored_in_whatever_order_they_come(self, acme, order) -> None:
         month = [

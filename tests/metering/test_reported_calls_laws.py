@@ -7,7 +7,7 @@ from itertools import count
 import msgspec
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customers.customers import create_customer
@@ -62,7 +62,7 @@ def put_in_place(customer: Customer) -> None:
         replace_events(customer.id, places, now=NOW + timedelta(seconds=next(numbers)))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120)
 @given(steps=steps)
 def test_it_counts_once_by_the_richest_and_no_order_is_a_conflict(db: None, steps: list[object]) -> None:
     customer = create_customer(key=f"c{next(numbers)}", name="C", now=NOW)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import limits
@@ -248,9 +248,7 @@ class TestNothingBreaksIt:
 
     @settings(
         max_examples=60,
-        deadline=None,
         database=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     @given(
         paths=st.lists(st.one_of(st.text(max_size=12), st.sampled_from(NASTY)), max_size=3),

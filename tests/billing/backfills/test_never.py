@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from billing.backfills.jobs import (
@@ -180,9 +180,7 @@ def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("charges", [CHARGES, ADDING_UP], ids=["of all kinds", "that add up"])
 @settings(
     max_examples=6,
-    deadline=None,
     phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @example(
     before=[(0, 1, "u1", "call")],

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.burning import DRAW_DUE
@@ -158,7 +158,7 @@ USES = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 200)), max_size=3)
 SINCE = st.lists(st.tuples(st.integers(10, 19), st.integers(1, 60)), max_size=3)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12)
 @given(early=USES, late=USES, since=SINCE, cut=st.integers(0, 3))
 def test_late_usage_leaves_what_it_would_have_left_in_order(
     early: list[Use], late: list[Use], since: list[Use], cut: int

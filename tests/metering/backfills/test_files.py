@@ -66,7 +66,7 @@ class TestCsv:
         with pytest.raises(FileTrouble, match=said):
             rows_of(content)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(content=st.binary(max_size=300) | st.text('id,time;"\n\r\t|x1\0é', max_size=80).map(str.encode))
     def test_whatever_comes_is_read_or_refused(self, content: bytes) -> None:
         try:

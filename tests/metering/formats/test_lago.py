@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import limits
@@ -229,7 +229,7 @@ ANY_JSON = st.recursive(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(
     changes=st.dictionaries(
         st.sampled_from([*event(), "precise_total_amount_cents", "x"]), ANY_JSON, max_size=3

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from hypothesis import HealthCheck, example, given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -290,7 +290,7 @@ ANY_JSON = st.recursive(
 
 
 @hypothesis_settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30,
 )
 @given(
     changes=st.dictionaries(st.sampled_from(sorted(payload())), ANY_JSON, max_size=4),

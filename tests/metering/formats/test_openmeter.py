@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.clock import now
@@ -145,7 +145,7 @@ NAMES = ["specversion", "id", "source", "type", "subject", "time", "data", "data
 DATA = ["usage", "response", "model", "prompt_tokens", "completion_tokens", "quantity", "run", "a"]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(
     changes=st.dictionaries(st.sampled_from(NAMES), ANY_JSON, max_size=3),
     data=st.dictionaries(st.sampled_from(DATA), ANY_JSON, max_size=3),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from google.rpc.status_pb2 import Status
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
@@ -119,7 +119,7 @@ def test_a_captured_export_is_read_whole(post_traces, content_type) -> None:
 
 
 @hypothesis_settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30,
 )
 @given(
     told=st.dictionaries(

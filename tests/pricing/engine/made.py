@@ -16,7 +16,6 @@ from pricing.engine.usage import EventFacts, Usage
 # run to run among so few; a law that finds no example at all still fails.
 FEW = settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 
