@@ -26,6 +26,7 @@ from console.queries.backfills import progress_of
 from core import limits
 from core.due_work import run_due
 from core.failpoints import armed
+from core.remembered import forget_everything
 from metering.backfills.columns import HowToRead
 from metering.backfills.file import keep_part
 from metering.events import store_events
@@ -35,7 +36,6 @@ from pricing.burn_tables import create_table
 from tests.billing.backfills.world import KINDS
 from tests.billing.test_path import breaches
 from tests.billing.world import START, a_customer, a_meter, a_plan, call, subscribe
-from tests.conftest import forget_what_is_remembered
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 1, 25, tzinfo=UTC)
@@ -194,7 +194,7 @@ def test_closed_and_reverted_is_never(
     told = []
     for with_a_backfill in (False, True):
         with transaction.atomic():
-            forget_what_is_remembered()  # the world before was rolled back
+            forget_everything()  # the world before was rolled back
             tickets: list[str] = []
             customer, subscription = a_world(charges)
             store(customer, events_of("a", before, tickets))

@@ -21,11 +21,11 @@ from core.due_work import run_due
 from core.failpoints import armed
 from core.models import DueWork
 from core.periods import Period
+from core.remembered import forget_everything
 from customers.models import Customer
 from pricing.burn_tables import add_version, create_table
 from tests.billing.test_path import breaches
 from tests.billing.world import START, a_customer, a_plan, call, subscribe, use
-from tests.conftest import forget_what_is_remembered
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -172,4 +172,4 @@ def test_late_usage_leaves_what_it_would_have_left_in_order(
         assert acme.stands() == twin.stands()
         assert breaches() == []
         transaction.set_rollback(True)
-    forget_what_is_remembered()
+    forget_everything()
