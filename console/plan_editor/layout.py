@@ -30,6 +30,10 @@ def _choices(values: Sequence[str], empty: str = "") -> tuple[tuple[str, str], .
     return (("", empty), *told) if empty else told
 
 
+def _keys(keys: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    return (("", "none"), *((key, key) for key in keys))
+
+
 YES_NO = (("true", "yes"), ("false", "no"))
 OWN: dict[str, tuple[Input, ...]] = {
     "flat": (Input("amount", "Amount a period"),),
@@ -163,7 +167,7 @@ class TermsForm:
 
 def form_of(terms: Terms, errors: Errors, catalog: Catalog, quantities: Mapping[str, str]) -> TermsForm:
     """The whole form. ``quantities`` are what the price preview was asked for, by the name of their field."""
-    tables = _choices(catalog.burn_tables, "none")
+    tables = _keys(catalog.burn_tables)
     credits = (
         Input(
             "on_exhausted",
@@ -201,15 +205,13 @@ def _charge(
 ) -> ChargeForm:
     place = f"charges[{index}]"
     model = str(charge.get("model") or MODELS[0])
-    meters = _choices(catalog.meters, "none")
+    meters = _keys(catalog.meters)
     head = [
         Input("key", "Key"),
         Input("model", "Priced", kind="select", choices=_choices(MODELS), reloads=True),
     ]
     if model == "credits":
-        head.append(
-            Input("burn_table", "Burn table", kind="select", choices=_choices(catalog.burn_tables, "none"))
-        )
+        head.append(Input("burn_table", "Burn table", kind="select", choices=_keys(catalog.burn_tables)))
     elif model != "flat":
         head.append(Input("meter", "Meter", kind="select", choices=meters))
     shown = {**charge, "dimensions": ", ".join(dimensions_of(charge))}

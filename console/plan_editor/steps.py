@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from console.plan_editor.layout import TIERED
+
 MODEL_FIRST = "per_unit"
 
 
@@ -35,7 +37,8 @@ def carry_out_step(terms: dict[str, Any], step: str) -> dict[str, Any]:
 
 
 def fit_models(terms: dict[str, Any], fields: dict[str, frozenset[str]]) -> dict[str, Any]:
-    """The terms without the fields that a charge had under the model it was given before.
+    """The terms without the fields that a charge had under the model it was given before; with a first tier where its
+    model has tiers.
 
     ``fields`` are those that belong to some model alone, by model.
     """
@@ -46,6 +49,8 @@ def fit_models(terms: dict[str, Any], fields: dict[str, frozenset[str]]) -> dict
             foreign = every - fields.get(str(charge.get("model")), frozenset())
             for name in foreign & charge.keys():
                 del charge[name]
+            if charge.get("model") in TIERED:
+                charge.setdefault("tiers", [{}])
     return terms
 
 

@@ -83,7 +83,7 @@ def burn_table(request: HttpRequest, key: str) -> HttpResponse:
 @staff_page
 def new_table(request: HttpRequest) -> HttpResponse:
     """A table from nothing: checked against the costs, then published."""
-    desk = Desk("A new burn table", (*TABLE, *VERSION[:-1]), json.dumps(FIRST_RATES, indent=1))
+    desk = Desk("A new burn table", VERSION[:-1], json.dumps(FIRST_RATES, indent=1))
     return _edit(request, desk, {"unlisted": "pending"}, _publish)
 
 
@@ -117,6 +117,7 @@ def _edit(request: HttpRequest, desk: Desk, given: dict[str, Any], act: Act) -> 
             errors = errors_of(problem)
     context = {
         "desk": desk,
+        "named": filled(TABLE, given, errors),
         "inputs": filled(desk.inputs, given, errors),
         "asked": filled(ASKED, given, errors),
         "errors": errors,
