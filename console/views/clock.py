@@ -1,6 +1,7 @@
 """The sandbox's clock: where it stands, and a form that moves it forward. Elsewhere the page is not there."""
 
 from collections import Counter
+from datetime import UTC, datetime, time
 from typing import Any
 
 from django.conf import settings
@@ -9,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from console.access import staff_page
-from console.forms import Input, day_start, errors_of, filled, read_day, written
+from console.forms import Input, errors_of, filled, read_day, written
 from core.clock import now as present
 from core.fields import Fields
 from core.problems import Invalid, NotFound, Problem
@@ -21,8 +22,9 @@ INPUTS = (
         "Forward to the day",
         kind="date",
         required=True,
-        help="To its first instant, UTC. Only forward.",
+        help="Only forward.",
     ),
+    Input("time", "At, UTC", kind="time", value="00:00"),
 )
 
 
@@ -34,7 +36,7 @@ def clock(request: HttpRequest) -> HttpResponse:
     errors: dict[str, str] = {}
     given: dict[str, Any] = {}
     if request.method == "POST":
-        given = {"day": request.POST.get("day", "")}
+        given = {name: request.POST.get(name, "") for name in ("day", "time")}
         try:
             outcomes = _advance(request)
         except Problem as problem:
@@ -47,12 +49,21 @@ def clock(request: HttpRequest) -> HttpResponse:
 
 
 def _advance(request: HttpRequest) -> Counter[str]:
-    fields = Fields(written(request.POST, "day"))
+    fields = Fields(written(request.POST, "day", "time"))
     day = read_day(fields, "day")
+    at = fields.parsed("time", _time, time(), code="time", stand_in=time())
     fields.done()
     if day is None:
         raise Invalid.one("day", "required", "Write a day.")
-    return advance_clock(day_start(day))
+    return advance_clock(datetime.combine(day, at, UTC))
+
+
+def _time(value: Any) -> time:
+    """A time of day as a browser sends it."""
+    try:
+        return datetime.strptime(str(value)[:5], "%H:%M").time()
+    except ValueError:
+        raise ValueError("Write a time: 22:30.") from None
 
 
 def _told(outcomes: Counter[str]) -> str:

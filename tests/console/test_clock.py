@@ -1,9 +1,11 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from billing.models import Invoice
+from core.clock import now as present
 from core.models import SandboxClock
 from tests.portal.world import Company
 
@@ -41,3 +43,10 @@ def test_a_day_that_cannot_be_is_told(operator: Client, sandbox: None, day: str)
     answer = operator.post(CLOCK, {"day": day})
     assert answer.status_code == 422 and "to put right" in answer.content.decode()
     assert not SandboxClock.objects.exists()
+
+
+def test_it_is_put_to_a_time_of_day(operator: Client, sandbox: None) -> None:
+    day = (present() + timedelta(days=2)).date().isoformat()
+    operator.post(CLOCK, {"day": day, "time": "22:30"})
+    assert SandboxClock.objects.get().now.isoformat() == f"{day}T22:30:00+00:00"
+    assert "Write a time" in operator.post(CLOCK, {"day": day, "time": "noon"}).content.decode()
