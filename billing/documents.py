@@ -11,6 +11,8 @@ from django.conf import settings
 
 from billing.models import Invoice, InvoiceLine
 from core.money import from_minor
+from core.pages.figures import in_groups
+from core.pages.units import counted_text
 from core.periods import local_date
 from customers.models import Customer
 
@@ -32,8 +34,7 @@ STEPS_MAX = 12
 
 def invoice_pdf(invoice: Invoice) -> bytes:
     """The invoice as a PDF. The same invoice gives the same text; a draft says that it is one."""
-    lines = InvoiceLine.objects.filter(customer_id=invoice.customer_id, invoice_id=invoice.id).order_by("n")
-    document = json.dumps(_document(invoice, list(lines)))
+    document = json.dumps(invoice_text(invoice))
     return bytes(typst.compile(str(TEMPLATE), format="pdf", sys_inputs={"invoice": document}))
 
 
@@ -51,7 +52,9 @@ def parties_of(customer: Customer) -> dict[str, Any]:
     }
 
 
-def _document(invoice: Invoice, lines: list[InvoiceLine]) -> dict[str, object]:
+def invoice_text(invoice: Invoice) -> dict[str, Any]:
+    """All that the document says, as the template sets it."""
+    lines = InvoiceLine.objects.filter(customer_id=invoice.customer_id, invoice_id=invoice.id).order_by("n")
     parties = invoice.snapshot or parties_of(invoice.customer)
     customer, tax = parties["customer"], parties["tax"]
     zone = customer["timezone"]
@@ -87,20 +90,17 @@ def _document(invoice: Invoice, lines: list[InvoiceLine]) -> dict[str, object]:
 
 
 def _line(invoice: Invoice, line: InvoiceLine) -> dict[str, object]:
-    steps = [str(step["text"]) for step in line.explain if step["kind"] in STEPS_SHOWN]
+    steps = [in_groups(str(step["text"])) for step in line.explain if step["kind"] in STEPS_SHOWN]
     return {
         "description": line.description,
         "steps": steps[:STEPS_MAX],
-        "quantity": _quantity(line.quantity) if line.kind in ("usage", "correction") else "",
+        "quantity": _quantity(line) if line.kind in ("usage", "correction") else "",
         "amount": _amount(invoice, line.amount_minor),
     }
 
 
-def _quantity(quantity: Decimal | None) -> str:
-    if quantity is None:
-        return ""
-    text = f"{quantity:,f}"
-    return text.rstrip("0").rstrip(".").replace("-", MINUS) if "." in text else text.replace("-", MINUS)
+def _quantity(line: InvoiceLine) -> str:
+    return "" if line.quantity is None else counted_text(line.quantity, line.unit)
 
 
 def _amount(invoice: Invoice, minor: int) -> str:

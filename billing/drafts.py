@@ -185,6 +185,7 @@ def _line(invoice: Invoice, n: int, line: StatementLine) -> InvoiceLine:
         segment_id=line.segment_id,
         description=line.description[:300],
         quantity=to_stored(CONTEXT.plus(rated.quantity)),
+        unit=line.unit,
         unrounded=rated.unrounded,
         amount_minor=rated.amount_minor,
         period_start=line.period.start,

@@ -145,7 +145,7 @@ def document_hash(invoice: Invoice) -> str:
         "snapshot": invoice.snapshot,
         "lines": [
             [line.n, line.kind, line.charge, line.description, _text(line.quantity), _text(line.unrounded)]
-            + [line.amount_minor, line.explain]
+            + [line.amount_minor, line.explain, *([line.unit] if line.unit else [])]
             for line in lines
         ],
     }

@@ -117,6 +117,9 @@ class ReceiptChargeSchema(serializers.Serializer[Any]):
     plan = serializers.CharField()
     model = serializers.CharField()
     quantity = DecimalText()
+    unit = serializers.CharField(
+        allow_null=True, help_text="what one of the quantity is called: token, credit"
+    )
     price = DecimalText(allow_null=True, help_text="null where the period's total sets the price")
     currency = serializers.CharField()
 

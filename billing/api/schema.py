@@ -110,6 +110,10 @@ class LineSchema(serializers.Serializer[Any]):
     description = serializers.CharField()
     charge = serializers.CharField(allow_null=True)
     quantity = DecimalText(allow_null=True)
+    unit = serializers.CharField(
+        allow_null=True,
+        help_text="what one of the quantity is called: token, credit; null where nothing is counted",
+    )
     unrounded = DecimalText(help_text="the exact amount, in the currency's major unit")
     amount_minor = serializers.IntegerField()
     period = PeriodSchema()

@@ -101,6 +101,12 @@ class InvoiceLine(models.Model):
     description = models.CharField(max_length=300)
     dimensions = models.JSONField(default=dict)
     quantity = models.DecimalField(**QUANTITY, null=True)
+    unit = models.CharField(
+        max_length=40,
+        blank=True,
+        db_default="",
+        help_text="what one of the quantity is called: token, credit; empty where nothing is counted",
+    )
     unrounded = models.DecimalField(**QUANTITY)
     amount_minor = models.BigIntegerField()
     period_start = models.DateTimeField()

@@ -52,6 +52,7 @@ class ChargePart:
     plan: str
     model: str
     quantity: Decimal
+    unit: str
     price: Decimal | None
     lift: Decimal
 
@@ -198,15 +199,16 @@ def charge_parts(
 
 
 def _charge_part(stretch: Stretch, metered: MeteredCharge, fact: EventFacts) -> list[ChargePart]:
-    charge = metered.charge
+    charge, unit = metered.charge, metered.unit
+    named = (charge.key, stretch.terms.name, charge.model.name)
     try:
         usage = None if charge.counts_in_order else contribution(charge, fact)
     except UnpricedEvent:
-        return [ChargePart(charge.key, stretch.terms.name, charge.model.name, fact.quantity, None, ZERO)]
+        return [ChargePart(*named, fact.quantity, unit, None, ZERO)]
     if usage is None:
         return []
     price = usage.amount + usage.lift if charge.prices_events and metered.adds_up else None
-    return [ChargePart(charge.key, stretch.terms.name, charge.model.name, usage.quantity, price, usage.lift)]
+    return [ChargePart(*named, usage.quantity, unit, price, usage.lift)]
 
 
 def _invoice(
@@ -255,6 +257,7 @@ def receipt_json(receipt: Receipt, *, for_operator: bool) -> dict[str, Any]:
                 "plan": part.plan,
                 "model": part.model,
                 "quantity": plain(part.quantity),
+                "unit": part.unit or None,
                 "price": None if part.price is None else plain(part.price),
                 "currency": receipt.currency,
             }

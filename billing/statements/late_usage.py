@@ -68,6 +68,8 @@ class DueLine(Protocol):
     def charge(self) -> str: ...
     @property
     def usage(self) -> tuple[Usage, ...]: ...
+    @property
+    def unit(self) -> str: ...
 
 
 @dataclass
@@ -79,11 +81,20 @@ class Sum:
     quantity: Decimal = ZERO
     usage: list[Usage] = field(default_factory=list)
     words: str = ""
+    unit: str = ""
+
+
+class Differing(NamedTuple):
+    """What one place of a period is corrected by, the usage in which it differs, and what its quantity counts."""
+
+    correction: Correction
+    usage: tuple[Usage, ...]
+    unit: str
 
 
 def corrections_of(
     subscription: Subscription, span: LateSpan, due: Sequence[DueLine]
-) -> dict[Place, tuple[Correction, tuple[Usage, ...]]]:
+) -> dict[Place, Differing]:
     """All that an invoiced period comes to by now, less what was billed for it, wherever the two differ."""
     owed: dict[Place, Sum] = defaultdict(Sum)
     for line in due:
@@ -94,6 +105,7 @@ def corrections_of(
             owed[place], line.rated.unrounded, line.rated.amount_minor, line.rated.quantity, line.description
         )
         owed[place].usage += line.usage
+        owed[place].unit = line.unit
     billed = _billed(subscription, span.period)
     told = {}
     for place in [*owed, *(place for place in billed if place not in owed)]:
@@ -105,7 +117,7 @@ def corrections_of(
         words = WHOLE.get(place.kind) or now.words or before.words
         otherwise = Cause.PLAN if span.corrected else Cause.USAGE
         reason = span.reason(line_of(place.segment_id, place.charge), otherwise, subscription.timezone)
-        told[place] = (
+        told[place] = Differing(
             Correction(
                 f"{words}, {reason}",
                 now.unrounded,
@@ -116,6 +128,7 @@ def corrections_of(
                 before.quantity if place.kind == USAGE else ZERO,
             ),
             usage,
+            now.unit or before.unit,
         )
     return told
 
@@ -129,7 +142,7 @@ def add_corrections(
     kind: str | None = None,
 ) -> None:
     """A line for each difference that ``corrections_of`` finds; of the ``kind`` alone, where one is named."""
-    for place, (correction, usage) in corrections_of(subscription, span, due).items():
+    for place, (correction, usage, unit) in corrections_of(subscription, span, due).items():
         if kind not in (None, place.kind):
             continue
         parts.add_correction(
@@ -140,6 +153,7 @@ def add_corrections(
             charge=place.charge,
             usage=usage,
             corrects=place.kind,
+            unit=unit,
         )
 
 
@@ -158,6 +172,7 @@ def _billed(subscription: Subscription, period: Period) -> dict[Place, Sum]:
         words = line.description if line.kind != "correction" else ""
         _add(sums[place], line.unrounded, line.amount_minor, line.quantity or ZERO, words)
         sums[place].usage += [usage_from_json(row) for row in line.usage]
+        sums[place].unit = line.unit
     return sums
 
 
@@ -206,6 +221,7 @@ def add_late_usage(
             segment_id=stretch.segment_id,
             charge=metered.charge.key,
             usage=usage,
+            unit=metered.unit,
         )
 
 

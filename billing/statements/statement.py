@@ -44,7 +44,7 @@ from pricing.plan_terms import PlanTerms
 
 @dataclass(frozen=True)
 class StatementLine:
-    """A rated line with what it belongs to."""
+    """A rated line with what it belongs to. ``unit`` is what one of its quantity is called, where it counts something."""
 
     rated: PeriodLine
     description: str
@@ -53,6 +53,7 @@ class StatementLine:
     charge: str = ""
     usage: tuple[Usage, ...] = ()
     corrects: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -316,4 +317,5 @@ def _add_usage(parts: Parts, stretch: Stretch, period: Period, read: UsageReader
             segment_id=stretch.segment_id,
             charge=metered.charge.key,
             usage=usage,
+            unit=metered.unit,
         )

@@ -13,23 +13,27 @@ from metering.event_paths import as_number
 from metering.meters import CompiledMeter, Dimensions, compile_meter
 from metering.models import Meter
 from metering.stored_event import StoredEvent
+from metering.units import unit_of
 from pricing.engine.charge import Charge
 from pricing.plan_terms import PlanTerms
 
 PRICE_PROPERTY = "price"  # where an event brings its own price, for a dynamic charge
 # Where several calls count as one, none of them has a price of its own.
 ONE_OF_MANY = ("unique", "max", "latest")
+CREDIT = "credit"  # what a charge on credits counts
 
 
 @dataclass(frozen=True)
 class MeteredCharge:
-    """A charge and the meter that counts for it. ``dimensions`` are the paths that its price depends on."""
+    """A charge and the meter that counts for it. ``dimensions`` are the paths that its price depends on,
+    ``unit`` what one of its quantity is called."""
 
     charge: Charge
     meter: CompiledMeter | None
     aggregation: str
     dimensions: tuple[str, ...]
     name: str = ""
+    unit: str = ""
 
     @property
     def adds_up(self) -> bool:
@@ -120,6 +124,9 @@ def _meter_keys(terms: PlanTerms) -> list[str]:
 def _metered(charge: Charge, meters: dict[str, Meter]) -> MeteredCharge:
     dimensions = tuple(getattr(charge.model, "dimensions", ()))
     if charge.meter is None:
-        return MeteredCharge(charge, None, "", dimensions)
+        unit = CREDIT if charge.measures_credits else ""
+        return MeteredCharge(charge, None, "", dimensions, unit=unit)
     meter = meters[charge.meter]
-    return MeteredCharge(charge, compile_meter(meter), meter.aggregation, dimensions, meter.name)
+    return MeteredCharge(
+        charge, compile_meter(meter), meter.aggregation, dimensions, meter.name, unit_of(meter)
+    )

@@ -5,11 +5,22 @@ from datetime import datetime
 from decimal import Decimal
 
 from billing.forecast import forecast
+from billing.statements.statement import StatementLine
 from billing.subscriptions.lifecycle import active_subscriptions
 from console.queries.overview import Earned
 from core.money import from_minor
 from core.periods import Period
 from customers.models import Customer
+
+
+@dataclass(frozen=True)
+class SpendLine:
+    """One line of the period so far, as its invoice would say it. ``amount`` is in the major unit."""
+
+    description: str
+    quantity: Decimal | None
+    unit: str
+    amount: Decimal
 
 
 @dataclass(frozen=True)
@@ -19,7 +30,7 @@ class OpenPeriod:
     subscription_key: str
     period: Period
     zone: str
-    lines: tuple[tuple[str, Decimal], ...]
+    lines: tuple[SpendLine, ...]
     so_far: Decimal
     expected: Decimal
     low: Decimal
@@ -40,10 +51,7 @@ def open_periods(customer: Customer, now: datetime) -> list[OpenPeriod]:
                 subscription.key,
                 spent.period,
                 subscription.timezone,
-                tuple(
-                    (line.description, from_minor(line.rated.amount_minor, spent.exponent))
-                    for line in spent.lines
-                ),
+                tuple(_line(line, spent.exponent) for line in spent.lines),
                 so_far,
                 from_minor(foreseen.expected_minor, spent.exponent),
                 from_minor(foreseen.low_minor, spent.exponent),
@@ -52,3 +60,8 @@ def open_periods(customer: Customer, now: datetime) -> list[OpenPeriod]:
             )
         )
     return found
+
+
+def _line(line: StatementLine, exponent: int) -> SpendLine:
+    quantity = line.rated.quantity if line.charge else None
+    return SpendLine(line.description, quantity, line.unit, from_minor(line.rated.amount_minor, exponent))

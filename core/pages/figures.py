@@ -1,5 +1,6 @@
 """Numbers as people read them: no more digits than they can use, a true minus sign, the currency named."""
 
+import re
 from decimal import Decimal
 
 from babel.numbers import get_currency_name, get_currency_symbol
@@ -16,6 +17,8 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 NOTHING = "\N{EN DASH}"
 STEPS = ((Decimal(10) ** 12, "T"), (Decimal(10) ** 9, "B"), (Decimal(10) ** 6, "M"), (Decimal(10) ** 3, "K"))
 COMPACT_FROM = 10_000
+# Whole parts of five digits or more, or of four where decimals follow.
+LONG_NUMBER = re.compile(r"(?<![\w.,/:-])(?:\d{4,}(?=\.\d)|\d{5,}(?![\w.,/:-]))")
 SMALL_DIGITS_MAX = 10
 SIGNIFICANT_DIGITS = 2
 
@@ -39,6 +42,15 @@ def exact(number: Decimal) -> str:
     """
     whole, dot, rest = plain(number.copy_abs()).partition(".")
     return f"{MINUS if number < 0 else ''}{int(whole):,}{dot}{rest}"
+
+
+def in_groups(text: str) -> str:
+    """A sentence with its long numbers in groups of three; what may be a year, a date or a name stays.
+
+    >>> in_groups("2017.8187202 used, 1234567 × 0.00001, since 6 Oct 2026 by gpt-20251")
+    '2,017.8187202 used, 1,234,567 × 0.00001, since 6 Oct 2026 by gpt-20251'
+    """
+    return LONG_NUMBER.sub(lambda found: f"{int(found[0]):,}", text)
 
 
 def compact(number: Decimal) -> str:

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from core.ids import public_id
 from core.money import CONTEXT
-from core.pages import charts, figures, times
+from core.pages import charts, figures, times, units
 from core.periods import Period
 from core.times import render_time
 
@@ -26,6 +26,11 @@ register.filter("quantity", figures.quantity)
 register.filter("compact", lambda value: figures.compact(Decimal(value)))
 register.filter("exact", lambda value: figures.exact(Decimal(value)))
 register.filter("percent", figures.percent)
+register.filter("in_groups", figures.in_groups)
+register.filter("many", units.many)
+register.filter("counted", units.counted)
+register.filter("counted_exactly", units.counted_exactly)
+register.filter("counted_compactly", units.counted_compactly)
 register.filter("currency_name", figures.currency_name)
 register.filter("day", times.day)
 register.filter("short_day", times.short_day)

@@ -29,6 +29,7 @@ class SpendLine:
     description: str
     dimensions: tuple[str, ...]
     quantity: Decimal | None
+    unit: str
     amount_minor: int
     explain: tuple[dict[str, Any], ...]
 
@@ -40,6 +41,7 @@ class Allowance:
     name: str
     used: Decimal
     included: Decimal
+    unit: str
 
     @property
     def share(self) -> Decimal:
@@ -144,7 +146,7 @@ def _line(line: StatementLine) -> SpendLine:
     dimensions = tuple(str(value) for value in getattr(rated, "dimensions", {}).values())
     steps = tuple(step.as_json() for step in rated.explain)
     quantity = rated.quantity if line.charge else None
-    return SpendLine(line.description, dimensions, quantity, rated.amount_minor, steps)
+    return SpendLine(line.description, dimensions, quantity, line.unit, rated.amount_minor, steps)
 
 
 def _allowances(lines: Sequence[StatementLine]) -> list[Allowance]:
@@ -156,12 +158,12 @@ def _allowances(lines: Sequence[StatementLine]) -> list[Allowance]:
             continue
         if rated.included > 0:
             place = (line.segment_id, line.charge)
-            found[place] = Allowance(line.description, rated.quantity, rated.included)
+            found[place] = Allowance(line.description, rated.quantity, rated.included, line.unit)
         if rated.pool is not None and rated.pool.amount > 0:
             shared = (line.segment_id, "", rated.pool.name)
             known = found.get(shared)
             used = rated.pool.taken + (ZERO if known is None else known.used)
-            found[shared] = Allowance(rated.pool.name, used, rated.pool.amount)
+            found[shared] = Allowance(rated.pool.name, used, rated.pool.amount, line.unit)
     return list(found.values())
 
 

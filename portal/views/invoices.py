@@ -13,6 +13,7 @@ from core.pages.spreadsheet import csv_response
 from core.pages.streams import before_of
 from core.pages.tables import Column, address, day_of, listing, wants_csv
 from core.pages.times import day, short_day
+from core.pages.units import counted_compactly
 from core.periods import Period
 from portal.queries.invoices import invoice_page, invoices_of, line_of
 from portal.visits import Visit, portal_page
@@ -61,13 +62,14 @@ def invoice(request: HttpRequest, public_id: str, visit: Visit) -> HttpResponseB
     if wants_csv(request):
         return csv_response(
             page.invoice.number,
-            ("line", "description", "charge", "quantity", "unrounded", "amount", "currency"),
+            ("line", "description", "charge", "quantity", "unit", "unrounded", "amount", "currency"),
             (
                 (
                     line.n,
                     line.description,
                     line.charge,
                     line.quantity,
+                    line.unit,
                     line.unrounded,
                     from_minor(line.amount_minor, page.invoice.exponent),
                     page.invoice.currency,
@@ -134,6 +136,7 @@ def line_chart(found: InvoiceLine, days: list[LineDay]) -> charts.BarChart:
     return charts.stacked_bars(
         title=f"{found.description} by day",
         columns=[(short_day(row.day), day(row.day), {found.description: row.quantity}) for row in days],
-        label=compact,
+        label=lambda quantity: counted_compactly(quantity, found.unit),
+        axis=compact,
         href=lambda n: f"?day={days[n].day.isoformat()}#calls",
     )

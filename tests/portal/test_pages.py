@@ -8,6 +8,7 @@ from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from billing.credits.grants import NewGrant, expire_grant, grant_credits
+from billing.documents import invoice_text
 from billing.models import CreditGrant
 from core.ids import public_id
 from metering.models import Event
@@ -47,6 +48,11 @@ class TestThisPeriod:
     ) -> None:
         with django_assert_max_num_queries(35):
             visitor.get("/portal/")
+
+    def test_each_quantity_says_what_it_counts(self, visitor: Client) -> None:
+        page = text_of(visitor, "/portal/")
+        assert ' <span class="unit">tokens</span>' in page
+        assert "of 100 tokens included" in page
 
 
 class TestUsage:
@@ -122,6 +128,20 @@ class TestInvoices:
     def test_the_csv_has_every_line(self, visitor: Client, acme: Company) -> None:
         rows = rows_of(visitor, f"/portal/invoices/{public_id('inv', acme.invoice.id)}?format=csv")
         assert rows[0][:2] == ["line", "description"] and len(rows) > 1
+
+    def test_each_line_says_what_it_counts_on_the_page_in_the_file_and_in_the_document(
+        self, visitor: Client, acme: Company
+    ) -> None:
+        address = f"/portal/invoices/{public_id('inv', acme.invoice.id)}"
+        assert ' <span class="unit">tokens</span>' in text_of(visitor, address)
+        line = text_of(visitor, f"{address}/lines/1")
+        assert " tokens.</h1>" in line and ">Tokens</th>" in line
+        head, *rows = rows_of(visitor, f"{address}?format=csv")
+        units = {row[head.index("charge")]: row[head.index("unit")] for row in rows}
+        assert (units["tokens"], units[""]) == ("token", "")
+        counted = [row[head.index("quantity")] for row in rows if row[head.index("charge")] == "tokens"]
+        lines = invoice_text(acme.invoice)["lines"]
+        assert f"{Decimal(counted[0]):,.0f} tokens" in [line["quantity"] for line in lines]
 
 
 class TestCredits:

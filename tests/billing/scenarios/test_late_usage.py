@@ -43,6 +43,8 @@ def test_late_usage_is_a_correction_on_the_next_invoice_that_names_its_period(
     correction = february["lines"][1]
     assert correction["kind"] == "correction"
     assert correction["period"] == january["period"]
+    assert [line["unit"] for line in february["lines"]] == ["token", "token"]
+    assert [part["unit"] for part in book.get(f"/v1/events/{late}/receipt")["charges"]] == ["token"]
     assert "1 Jan 2027" in correction["description"]
     assert book.invoices()[0] == january
     events = book.get(f"/v1/invoices/{february['id']}/lines/{correction['n']}/events")["results"]
