@@ -56,10 +56,15 @@ class Tally:
                 self._thread = threading.Thread(target=self._run, name="arrival-counts", daemon=True)
                 self._thread.start()
 
-    def write(self) -> None:
-        """Add what waits to the table. What cannot be written waits on."""
+    def take(self) -> Counter[Place]:
+        """What waits to be written; it waits no more."""
         with self._lock:
             counts, self._counts = self._counts, Counter()
+        return counts
+
+    def write(self) -> None:
+        """Add what waits to the table. What cannot be written waits on."""
+        counts = self.take()
         if not counts:
             return
         try:
@@ -105,5 +110,6 @@ def forget_old_counts(*, now: datetime) -> int:
 
 _tally = Tally()
 count_arrivals = _tally.add
+take_arrivals = _tally.take
 write_arrivals = _tally.write
 write_arrivals_by_themselves = _tally.write_by_itself

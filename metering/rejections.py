@@ -19,6 +19,7 @@ from django.db import connection, transaction
 
 from core import limits
 from core.problems import FieldError, Problem
+from core.remembered import forget_with
 from metering.arrivals import LOST, REJECTED, count_arrivals
 from metering.customer_lookup import DOORS_NAMING_SUBSCRIPTIONS, customer_ids
 from metering.deliveries import Delivery
@@ -56,6 +57,11 @@ class Allowance:
         self._lock = threading.Lock()
         self._in_minute: Counter[int] = Counter()
 
+    def refill(self) -> None:
+        """Begin as a new process does: where the database was put back, what was kept there is gone too."""
+        with self._lock:
+            self.minute = self.hour = None
+
     def take(self, wanted: int, *, key_id: int, now: datetime) -> int:
         """How many of the ``wanted`` rows may be written."""
         minute = now.replace(second=0, microsecond=0)
@@ -76,6 +82,7 @@ class Allowance:
 
 
 _allowance = Allowance()
+forget_with(_allowance.refill)
 
 
 def note_refusals(delivery: Delivery, refusals: Sequence[Refusal]) -> None:

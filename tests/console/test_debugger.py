@@ -1,7 +1,6 @@
 """Finding an event wherever it ended, mending what was refused, and taking in what had no customer."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,9 +12,8 @@ from console.queries import events as event_queries
 from console.queries import refused as refused_queries
 from core.clock import now
 from customers.models import Customer
-from metering import arrivals, rejections
+from metering import arrivals
 from metering.models import ArrivalCount, Event, RejectedEvent, UnmatchedEvent
-from metering.rejections import Allowance
 from tests.console.test_pages import rows_of, text_of
 from tests.portal.world import Company
 
@@ -23,11 +21,8 @@ PLAIN = {"id": "e1", "customer": "acme", "type": "llm.call", "usage": {"output":
 
 
 @pytest.fixture(autouse=True)
-def fresh_counters(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(rejections, "_allowance", Allowance())
-    arrivals._tally._counts.clear()
-    yield
-    arrivals._tally._counts.clear()
+def nothing_counted_before() -> None:
+    arrivals.take_arrivals()
 
 
 @pytest.fixture

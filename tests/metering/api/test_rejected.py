@@ -5,17 +5,10 @@ from typing import Any
 import pytest
 
 from customers.models import Customer
-from metering import rejections
 from metering.models import Event, RejectedEvent, UnmatchedEvent
-from metering.rejections import Allowance
 from tests.conftest import Api
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def fresh_allowance(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rejections, "_allowance", Allowance())
 
 
 @pytest.fixture
