@@ -158,7 +158,7 @@ def test_the_files_of_a_living_process_are_left_alone_and_those_of_a_dead_one_ta
     kept = read_ids(process, ENOUGH)
     with client_package.Client(burnline.url, burnline.key, spool=spool, adopt_seconds=0.05) as client:
         client.track(customer="acme", usage={"output": 1}, id="own")
-        assert client.flush() and client.stats().adopted == 0
+        assert client.flush(60) and client.stats().adopted == 0
         killed(process)
         eventually(lambda: client.stats().accepted == ENOUGH + 1, "the files were taken over")
     assert stored_ids() == kept | {"own"}
