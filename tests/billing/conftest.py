@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,9 +11,4 @@ from tests.billing.scenarios.diary import Diary
 def diary(operator_api: Any) -> Callable[[str], Diary]:
     """Opens a diary on a day: the sandbox's clock stands there, and everything goes through the API."""
 
-    def open_on(day: str) -> Diary:
-        opened = Diary(operator_api)
-        opened.on(day)
-        return opened
-
-    return open_on
+    return partial(Diary.opened, operator_api)

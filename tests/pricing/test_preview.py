@@ -4,17 +4,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from metering.meters import counter_of
 from pricing.burn_tables import create_table
-from pricing.preview import hand_over_counting
 
 NOW = datetime(2020, 1, 1, tzinfo=UTC)
 PER_UNIT = {"model": "per_unit", "unit_price": "0.0025"}
-
-
-@pytest.fixture(autouse=True)
-def meters_are_known() -> None:
-    hand_over_counting(counter_of)
 
 
 @pytest.fixture

@@ -37,8 +37,7 @@ def api_patterns() -> Iterator[str]:
 @pytest.fixture
 def world(operator_api: Any) -> dict[str, str]:
     """Two customers with everything, and what the parameters of an address are for the first."""
-    book = Diary(operator_api)
-    book.on("2027-01-01")
+    book = Diary.opened(operator_api, "2027-01-01")
     book.meter("m", aggregation="count")
     rates = [{"id": "any", "match": {"token_kind": "tokens"}, "credits": "1"}]
     book.post("/v1/burn-tables", {"key": "t", "name": "T", "rates": rates})

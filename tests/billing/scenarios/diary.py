@@ -1,10 +1,12 @@
 """A diary of a sandbox: what happens on which day, said and asked through the public API alone."""
 
 from copy import copy
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 from billing.books.verify import verify_books
+from core.sandbox import set_clock
 
 
 class Diary:
@@ -14,6 +16,14 @@ class Diary:
         self.api = api
         self.today = ""
         self._ids = count(1)
+
+    @classmethod
+    def opened(cls, api: Any, day: str) -> "Diary":
+        """A diary that begins on a day, whatever day it is outside: by itself a sandbox's clock only moves forward."""
+        set_clock(datetime.fromisoformat(day).replace(tzinfo=UTC) - timedelta(days=1))
+        diary = cls(api)
+        diary.on(day)
+        return diary
 
     def again(self) -> "Diary":
         """A diary that goes on from here, for a test of its own after a past that was told once."""

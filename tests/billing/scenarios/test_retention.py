@@ -30,8 +30,7 @@ def three_months(settings: Any) -> None:
 
 @pytest.fixture(scope="module")
 def four_months(made_for_the_module: None) -> Diary:
-    book = Diary(an_api())
-    book.on("2027-01-01")
+    book = Diary.opened(an_api(), "2027-01-01")
     book.customer()
     book.meter("output", value="usage.output")
     book.post(
