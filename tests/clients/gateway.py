@@ -22,7 +22,7 @@ from litellm.caching.caching import Cache  # noqa: E402
 from litellm.integrations.custom_logger import CustomLogger  # noqa: E402
 from litellm.integrations.generic_api.generic_api_callback import GenericAPILogger  # noqa: E402
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 connect = socket.socket.connect
 
 

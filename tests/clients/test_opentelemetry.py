@@ -21,7 +21,7 @@ def exporter(burnline):
         endpoint=f"{burnline.url}/v1/traces",
         headers={"Authorization": f"Bearer {burnline.key}"},
         compression=http.Compression.Gzip,
-        timeout=10,
+        timeout=60,
     )
     yield exporter
     exporter.shutdown()

@@ -55,7 +55,7 @@ def tracing(burnline, finished) -> Iterator[Any]:
         endpoint=f"{burnline.url}/v1/traces",
         headers={"Authorization": f"Bearer {burnline.key}"},
         compression=http.Compression.Gzip,
-        timeout=10,
+        timeout=60,
     )
     provider = traces.TracerProvider(resource=resources.Resource.create({"customer.id": "acme"}))
     provider.add_span_processor(export.BatchSpanProcessor(exporter))

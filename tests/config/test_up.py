@@ -57,7 +57,7 @@ class Up:
         raise AssertionError(f"It ended before it said {words!r}:\n{''.join(self.said)}")
 
     def get(self, path: str) -> tuple[int, str]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as response:
             return response.status, response.read().decode()
 
     def children(self) -> dict[str, psutil.Process]:
@@ -116,7 +116,7 @@ def test_it_starts_from_nothing_heals_dies_and_comes_back_with_its_data(up: Up) 
     # Killed outright, it takes its children with it.
     left = up.descendants()
     up.end(signal.SIGKILL)
-    assert not psutil.wait_procs(left, timeout=30)[1]
+    assert not psutil.wait_procs(left, timeout=60)[1]
 
     # The next start finds its data, and Ctrl-C ends all of it.
     up.start()
@@ -125,7 +125,7 @@ def test_it_starts_from_nothing_heals_dies_and_comes_back_with_its_data(up: Up) 
     left = up.descendants()
     assert up.end(signal.SIGINT) == 0
     assert "Stopped. The data is kept." in up.said[-1]
-    assert not psutil.wait_procs(left, timeout=30)[1]
+    assert not psutil.wait_procs(left, timeout=60)[1]
 
 
 def test_a_taken_port_is_said_in_one_sentence(up: Up) -> None:
