@@ -11,7 +11,7 @@ CLIENT := clients/python
 # Some machines forbid it; then each of the many processes that `up` and `test` start would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up test check bench gateways fmt clean
+.PHONY: help up test check bench gateways mutants fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,12 +37,17 @@ bench: .venv/run.stamp ## Measure the numbers that the design promises (only=ing
 gateways: $(UV) ## Fetch LiteLLM (300 MB), for the tests of its callbacks
 	@UV_PROJECT_ENVIRONMENT=.gateways UV_LINK_MODE=copy $(UV) sync --frozen --quiet --only-group gateways
 
+mutants: .venv/dev.stamp ## Change the arithmetic, one place at a time, and list what no test notices (hours; only=NAME for a part)
+	@UV_LINK_MODE=copy $(UV) pip install --quiet --python $(PYTHON) mutmut==3.8.1
+	.venv/bin/mutmut run $(only)
+	.venv/bin/mutmut results
+
 fmt: .venv/dev.stamp ## Format the code and fix what lints can fix
 	.venv/bin/ruff check --fix-only --quiet .
 	.venv/bin/ruff format .
 
 clean: ## Remove what was built and cached; the data in var/ stays
-	rm -rf .venv .uv .gateways node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .uv .gateways node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache mutants
 
 # Without it, tests that look at a drawn chart are skipped.
 static/vendor/lock.sha256: package-lock.json | .venv/dev.stamp
