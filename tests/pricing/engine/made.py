@@ -16,7 +16,11 @@ from pricing.engine.usage import EventFacts, Usage
 # run to run among so few; a law that finds no example at all still fails. What the profile lets pass is let pass too.
 FEW = settings(
     max_examples=25,
-    suppress_health_check=[*settings().suppress_health_check, HealthCheck.too_slow, HealthCheck.filter_too_much],
+    suppress_health_check=[
+        *settings().suppress_health_check,
+        HealthCheck.too_slow,
+        HealthCheck.filter_too_much,
+    ],
 )
 
 
