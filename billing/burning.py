@@ -4,10 +4,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from uuid import UUID
 
 from billing.credits.draws import Draw, write_draws
-from billing.credits.grants import Drawn, applicable, cover, open_grants
+from billing.credits.grants import (
+    Drawn,
+    applicable,
+    burn_order,
+    cover,
+    expired_grants,
+    last_expiry,
+    open_grants,
+)
+from billing.credits.lent_credits import Loans
 from billing.ledger import CREDIT, Entry, grant_account, post
 from billing.models import CreditGrant
 from billing.subscriptions.terms import Stretch
@@ -40,6 +50,7 @@ class CreditBurner:
         self.comes_late = False
         shared = [grant.share_ends_at for grant in self.grants if grant.share_ends_at is not None]
         self._plan_changed_at = max(shared, default=None)
+        self.loans: Loans | None = None
         self._histories: dict[str, BurnHistory] = {}
 
     def version_of(self, table: str | None, at: datetime) -> BurnTableVersion | None:
@@ -85,6 +96,8 @@ class CreditBurner:
 
         if self._plan_changed_at is not None and event.occurred_at < self._plan_changed_at:
             self.comes_late = True  # what the change took back is owed to it: see billing.recounts.late_draws
+        if burns:
+            self._lend_expired(event.occurred_at)
         credits = covered = ZERO
         for burnt in burns:
             credits += burnt.credits
@@ -98,6 +111,23 @@ class CreditBurner:
         calls.credits += credits
         calls.covered += covered
         return credits, covered
+
+    @cached_property
+    def _last_expiry(self) -> datetime:
+        return last_expiry(self.customer_id)
+
+    def _lend_expired(self, at: datetime) -> None:
+        """Usage that comes when a grant of its time has expired may burn what the grant had left."""
+        if self.loans is None and at < self._last_expiry:
+            expired = expired_grants(self.customer_id)
+            self.loans = Loans(expired)
+            self.grants = sorted([*self.grants, *expired], key=burn_order)
+
+    def _settle_loans(self, reference: str, now: datetime) -> None:
+        if self.loans is not None:
+            self.loans.settle(cause=f"{reference}:", now=now)
+            self.loans = None
+            self.grants = [grant for grant in self.grants if grant.expired_at is None]
 
     def _note(
         self,
@@ -141,6 +171,7 @@ class CreditBurner:
         entries.append(Entry("burnt", CREDIT, sum(taken.values(), ZERO)))
         first, last = self.draws[0], self.draws[-1]
         reference = f"{self.cause}{first.seq}:{first.n}-{last.seq}:{last.n}"
+        self._settle_loans(reference, now)
         transaction_id = post(
             self.customer_id, self.kind, reference, entries, occurred_at=last.occurred_at, now=now
         )

@@ -11,7 +11,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, Sum
+from django.db.models import Max, Q, Sum
 
 from billing.credits.lent_credits import SHARED
 from billing.ledger import CREDIT, GRANT, Entry, grant_account, lock_customer, post
@@ -23,6 +23,7 @@ from core.problems import Conflict
 
 EXPIRY_DUE = "credits.expire"
 NEVER = datetime.max.replace(tzinfo=UTC)
+EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,18 @@ def open_grants(customer_id: int) -> list[CreditGrant]:
     may_burn = Q(remaining__gt=0) | Q(share_ends_at__isnull=False, expired_at=None)
     grants = CreditGrant.objects.filter(may_burn, customer_id=customer_id, voided_at=None)
     return sorted(grants, key=burn_order)
+
+
+def expired_grants(customer_id: int) -> list[CreditGrant]:
+    """Grants whose end is booked, but for those that a person took back."""
+    return list(CreditGrant.objects.filter(customer_id=customer_id, voided_at=None, expired_at__isnull=False))
+
+
+def last_expiry(customer_id: int) -> datetime:
+    """When the last of the expired grants ended; before all time where none has."""
+    expired = CreditGrant.objects.filter(customer_id=customer_id, voided_at=None, expired_at__isnull=False)
+    found: datetime | None = expired.aggregate(last=Max("expires_at"))["last"]
+    return found or EVER
 
 
 @exact

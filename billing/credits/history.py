@@ -104,7 +104,7 @@ def _text(transaction: LedgerTransaction, entries: list[CreditEntry], names: dic
     others = [names[entry.grant_id] for entry in entries if entry.grant_id and entry.amount < 0]
     words = WORDS.get(transaction.kind, "{credits} credits moved")
     if transaction.kind in LOSSES and granted:
-        words = "{credits} credits of {names} given back: usage was burnt again"
+        words = "{credits} credits of {names} given back: usage of their time came late or burns anew"
     text = words.format(credits=_grouped(moved), names=", ".join(granted or others))
     beyond = sum((entry.amount for entry in entries if not entry.grant_id and entry.amount < 0), ZERO)
     if transaction.kind == BURN and beyond:

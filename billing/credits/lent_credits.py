@@ -46,16 +46,18 @@ def comes_after(grant: CreditGrant, seq: int, at: datetime) -> bool:
 
 
 class Loans:
-    """The loans to a customer's grants while draws from event ``first`` on are made anew."""
+    """The loans to a customer's grants while draws from event ``first`` on are made anew; without it, while what has come
+    late draws beside those that stand.
+    """
 
-    def __init__(self, grants: Sequence[CreditGrant], first: int) -> None:
+    def __init__(self, grants: Sequence[CreditGrant], first: int | None = None) -> None:
         lost = _booked_out(grants[0].customer_id) if grants else {}
         self._shares: list[Loan] = []
         self._ends: list[Loan] = []
         for grant in grants:
             account = grant_account(grant.id)
             # Draws that come after the share are all made anew, or the share stands as it was booked.
-            if grant.share_seq is not None and first <= grant.share_seq + 1:
+            if first is not None and grant.share_seq is not None and first <= grant.share_seq + 1:
                 self._shares.append(Loan(grant, SHARED, lost.get((account, SHARED), ZERO)))
             kind = "credits.void" if grant.voided_at else "credits.expire" if grant.expired_at else None
             if kind is not None:

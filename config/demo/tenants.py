@@ -50,7 +50,7 @@ TENANTS: tuple[Tenant, ...] = (
     Tenant(
         "saffron",
         "Saffron Kart",
-        PRO,
+        SCALE,
         "help desk",
         joins=2,
         zone=KOLKATA,

@@ -80,6 +80,48 @@ def test_what_is_left_is_carried_over_as_far_as_the_plan_says_and_the_rest_expir
     book.books_are_clean()
 
 
+@pytest.mark.parametrize("since", ["2027-02-01T00:10:00Z", "2027-02-05T00:00:00Z"], ids=["draft", "invoiced"])
+def test_usage_that_comes_late_burns_what_its_own_month_had_left(book: Diary, since: str) -> None:
+    book.plan("pool", [OVERAGE], credit_grants=[{"amount": "30", "rollover": "10"}])
+    book.subscribe("pool")
+    book.on("2027-01-10")
+    give(book, "100", name="Top-up", category="paid", cost_basis="0.01")
+    book.use(usage={"input": 500})
+    book.on(since)
+    assert book.credits()["balance"] == "140"  # 5 were burnt, 10 carried over, 15 expired
+
+    book.use(time="2027-01-31T23:59:00Z", usage={"input": 1200})
+    assert book.credits()["balance"] == "140"
+    book.use(time="2027-01-31T23:59:30Z", usage={"input": 400})
+
+    # Of the sixteen, January's plan had fifteen left, which go before what does not end.
+    assert book.credits()["balance"] == "139"
+    ledger = book.get("/v1/customers/acme/credits/ledger")["results"]
+    assert [(one["text"], one["change"]) for one in ledger[:2]] == [
+        ("4 credits burnt for usage", "-4"),
+        ("3 credits of Pool credits given back: usage of their time came late or burns anew", "3"),
+    ]
+    assert ledger[0]["balance"] == "139"
+    book.books_are_clean()
+    book.on("2027-03-01T03:00:00Z")
+    assert [total for _, total in book.totals()] == [0, 0]
+    book.books_are_clean()
+
+
+def test_late_usage_beyond_what_its_month_had_left_is_overage(book: Diary) -> None:
+    book.plan("pool", [OVERAGE], credit_grants=[{"amount": "30"}])
+    book.subscribe("pool")
+    book.on("2027-02-05")
+    book.use(time="2027-01-20T00:00:00Z", usage={"input": 2000})
+    book.use(time="2027-01-21T00:00:00Z", usage={"input": 2000})
+    book.use(time="2027-01-22T00:00:00Z", usage={"input": 100})
+    assert book.credits()["balance"] == "30"
+    book.on("2027-03-01T03:00:00Z")
+    # Forty-one credits, of which January's thirty cover thirty.
+    assert book.totals()[-1][1] == 22
+    book.books_are_clean()
+
+
 def test_a_top_up_burns_after_what_expires_earlier_and_tells_its_story(book: Diary) -> None:
     book.plan("pool", [OVERAGE], credit_grants=[{"amount": "30"}])
     book.subscribe("pool")
