@@ -5,6 +5,8 @@ import unicodedata
 
 from core import limits
 
+WHOLE_DIGITS_MAX = 18  # every such number fits a BIGINT
+
 # C0 and C1 controls, and lone surrogates: Postgres refuses some of them, terminals obey others.
 UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 LINE_BREAKS = re.compile("[\t\n\r]")
@@ -58,3 +60,12 @@ def clean_key(text: str) -> str:
             f"Write 1 to {limits.KEY_CHARACTERS_MAX} letters, digits or _ . : -, a letter or digit first."
         )
     return text
+
+
+def whole_of(text: str, *, digits: int = WHOLE_DIGITS_MAX) -> int | None:
+    """The whole number that the text writes in the digits 0 to 9; None for any other text, or a longer one.
+
+    >>> whole_of("042"), whole_of("-1"), whole_of("²"), whole_of("12345", digits=4)
+    (42, None, None, None)
+    """
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None

@@ -19,6 +19,7 @@ from billing.attribution.span import Span
 from core.http.pagination import PageRequest, foreign_cursor
 from core.money import exact
 from core.problems import Problem
+from core.texts import whole_of
 from core.times import parse_time, render_time
 from customers.models import Customer
 from metering.event_columns import ATTEMPT, STEP, Sql, joined
@@ -186,13 +187,14 @@ def _which(asked: RunFilter, after: Sequence[str]) -> Sql:
 
 
 def _behind(after: Sequence[str]) -> Sql:
-    if len(after) != 3 or not (after[1].isascii() and after[1].isdigit() and len(after[1]) < 19):
+    customer_id = whole_of(after[1]) if len(after) == 3 else None
+    if customer_id is None:
         raise foreign_cursor()
     try:
         started_at = parse_time(after[0])
     except (ValueError, Problem):
         raise foreign_cursor() from None
-    return Sql("(started_at, customer_id, run_id) < (%s, %s, %s)", (started_at, int(after[1]), after[2]))
+    return Sql("(started_at, customer_id, run_id) < (%s, %s, %s)", (started_at, customer_id, after[2]))
 
 
 def _run(row: Sequence[Any], customer: str) -> Run:

@@ -17,6 +17,7 @@ from core import clock
 from core.due_work import schedule
 from core.models import InboxMessage
 from core.problems import Malformed, Problem
+from core.texts import whole_of
 
 TOLERANCE_SECONDS = 300
 BODY_MAX = 1024 * 1024
@@ -53,7 +54,7 @@ def verified_body(request: HttpRequest) -> bytes:
 
 def _stamp(header: str) -> int:
     stamps = [part.split("=", 1)[1] for part in header.split(",") if part.strip().startswith("t=")]
-    return int(stamps[0]) if stamps and stamps[0].isdigit() else 0
+    return (whole_of(stamps[0]) or 0) if stamps else 0
 
 
 @transaction.atomic

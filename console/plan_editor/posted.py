@@ -7,6 +7,7 @@ from typing import Any
 
 from core import strict_json
 from core.problems import Problem
+from core.texts import whole_of
 
 # A row that is there but empty so far: without it an empty row would vanish from the form.
 ROW = "row"
@@ -103,8 +104,9 @@ def _put(tree: dict[str | int, Any] | dict[str, Any], steps: list[str | int], te
         if not isinstance(node, dict):
             return  # two fields claim one place: the first keeps it
     name = steps[-1]
-    if name in NUMBERS and text.isascii() and text.isdigit() and len(text) < 10:
-        node.setdefault(name, int(text))
+    if name in NUMBERS:
+        number = whole_of(text)
+        node.setdefault(name, text if number is None else number)
     elif name in ("prorate", "flat_at_zero"):
         node.setdefault(name, FLAGS.get(text, text))
     else:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from console.plan_editor.layout import TIERED
+from core.texts import whole_of
 
 MODEL_FIRST = "per_unit"
 
@@ -55,5 +56,5 @@ def fit_models(terms: dict[str, Any], fields: dict[str, frozenset[str]]) -> dict
 
 
 def _item(items: Any, index: str) -> Any:
-    fits = isinstance(items, list) and index.isascii() and index.isdigit() and len(index) < 4
-    return items[int(index)] if fits and int(index) < len(items) else None
+    place = whole_of(index)
+    return items[place] if isinstance(items, list) and place is not None and place < len(items) else None

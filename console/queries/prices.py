@@ -45,8 +45,8 @@ def price_rows(words: str, provider: str, layer: str, at: datetime, past: bool) 
         rows = rows.filter(Q(model__icontains=words) | Q(provider__icontains=words) | Q(unit=words))
     if provider:
         rows = rows.filter(provider=provider)
-    if layer.isdigit():
-        rows = rows.filter(layer=int(layer))
+    if layer in map(str, PriceRow.Layer.values):
+        rows = rows.filter(layer=layer)
     if not past:
         rows = rows.filter(Q(effective_to=None) | Q(effective_to__gt=at))
     return rows

@@ -27,6 +27,7 @@ from core.ids import parse_public_id
 from core.pages.spreadsheet import csv_response
 from core.pages.tables import Column, chips_for, listing, searched, storable, wants_csv
 from core.problems import NotFound, Problem
+from core.texts import whole_of
 from core.times import render_time
 from customers.models import Customer
 from customers.queries import customer_by_id
@@ -91,8 +92,9 @@ def _give(request: HttpRequest, customer: Customer, now: datetime) -> HttpRespon
     last = read_day(fields, "last")
     fields.done()
     told: dict[str, Any] = written(request.POST, "amount", "name", "cost_basis", "priority", "reason")
-    if told.get("priority", "").isdecimal():
-        told["priority"] = int(told["priority"])
+    priority = whole_of(told.get("priority", ""))
+    if priority is not None:
+        told["priority"] = priority
     if last is not None:
         told["expires_at"] = render_time(day_end(last, customer.timezone))
     asked = Fields(told)

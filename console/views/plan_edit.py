@@ -19,6 +19,7 @@ from core.clock import now as present
 from core.fields import Fields
 from core.money import plain
 from core.problems import Invalid, Problem
+from core.texts import whole_of
 from metering.models import Meter
 from pricing.models import BurnTable, Plan, PlanVersion
 from pricing.plan_corrections import Correction
@@ -63,9 +64,9 @@ def new_plan(request: HttpRequest) -> HttpResponse:
 def new_version(request: HttpRequest, key: str) -> HttpResponse:
     """The plan's next version, begun with the terms of its newest one."""
     plan = plan_by_key(key)
-    number = request.GET.get("corrects", "")
-    if number.isascii() and number.isdigit() and len(number) < 6:
-        wrong = version_of(key, int(number))
+    number = whole_of(request.GET.get("corrects", ""))
+    if number is not None:
+        wrong = version_of(key, number)
         heading = f"{plan.name}, version {number} put right"
         return _edit(request, Desk(plan, None, heading, "Save as a draft", wrong), wrong.terms)
     return _edit(

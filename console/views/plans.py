@@ -9,6 +9,7 @@ from console.queries.plan_versions import version_in_full
 from console.queries.plans import plan_pages, plan_rows
 from core.clock import now as present
 from core.problems import Problem
+from core.texts import whole_of
 from pricing.plans import publish_version, retire_version, version_of
 
 
@@ -26,8 +27,7 @@ def plan(request: HttpRequest, key: str) -> HttpResponse:
 @staff_page
 def version(request: HttpRequest, key: str, number: int) -> HttpResponse:
     """One version, what it changes, and what can be done with it."""
-    other = request.GET.get("with", "")
-    against = int(other) if other.isascii() and other.isdigit() and len(other) < 9 else None
+    against = whole_of(request.GET.get("with", ""))
     return render(request, "console/plan_version.html", {"found": version_in_full(key, number, against)})
 
 

@@ -32,6 +32,7 @@ from core.pages.spreadsheet import csv_response
 from core.pages.tables import address, chips_for, wants_csv
 from core.pages.times import day, short_day
 from core.problems import Problem
+from core.texts import whole_of
 
 PRESETS = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"))
 DAYS_DEFAULT = "30"
@@ -139,9 +140,9 @@ def _body(request: HttpRequest) -> dict[str, Any]:
     if "links" in body:
         body["links"] = [part.strip() for part in body["links"].split(",") if part.strip()]
     for name in ("window_days", "reversal_days"):
-        text = body.get(name, "")
-        if text.isascii() and text.isdigit() and len(text) < 9:
-            body[name] = int(text)
+        number = whole_of(body.get(name, ""))
+        if number is not None:
+            body[name] = number
     return body
 
 

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 
 from core import limits
 from core.fields import REQUIRED, Fields, Required
+from core.texts import whole_of
 
 D = TypeVar("D")
 
@@ -17,9 +18,10 @@ class Query(Fields):
 
     def integer(self, name: str, default: D | Required = REQUIRED, *, least: int, most: int) -> int | D:
         def whole(value: str) -> int:
-            if not (value.isascii() and value.isdigit() and len(value) <= 18 and least <= int(value) <= most):
+            number = whole_of(value)
+            if number is None or not least <= number <= most:
                 raise ValueError(f"Write a whole number from {least} to {most}.")
-            return int(value)
+            return number
 
         return self._read(name, whole, default, "integer", least)
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from core.pages.tables import address
+from core.texts import whole_of
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,7 @@ class Stream:
 
 def before_of(request: HttpRequest) -> int | None:
     """Where the page starts, from the address: a sequence number that everything shown is below."""
-    text = request.GET.get("before", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+    return whole_of(request.GET.get("before", ""))
 
 
 def stream(

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 
 from core import limits
+from core.texts import whole_of
 
 ROWS_PER_PAGE = 50
 PAGE_MAX = 10_000  # an offset beyond it costs more than any reader gains
@@ -241,5 +242,5 @@ def kept(query: QueryDict) -> tuple[tuple[str, str], ...]:
 
 
 def _page_number(request: HttpRequest) -> int:
-    text = request.GET.get("page", "1")
-    return min(int(text), PAGE_MAX) if text.isascii() and text.isdigit() and len(text) < 9 else 1
+    number = whole_of(request.GET.get("page", ""))
+    return 1 if number is None else min(number, PAGE_MAX)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from core.fields import Fields
 from core.problems import Malformed
+from core.texts import whole_of
 from core.times import parse_time, parse_zone, render_time
 from metering.backfills.csv_rows import DELIMITERS, Cells
 from metering.backfills.trouble import FileTrouble, RowTrouble
@@ -181,7 +182,8 @@ class Assembly:
         if name == "time":
             return instant(text, self._zone)
         if name in WHOLE:
-            return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else text
+            number = whole_of(text)
+            return text if number is None else number
         if name in OBJECTS:
             return _object(text)
         return text

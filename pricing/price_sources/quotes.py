@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from core.money import CONTEXT, NumberError, parse_number, plain, to_stored
+from core.texts import whole_of
 from core.times import TimeError, parse_time, render_time
 from pricing.price_card import EVERY_DAY, STANDARD
 
@@ -272,8 +273,8 @@ def _price(told: Mapping[str, Any]) -> Decimal:
 
 def _step(told: Mapping[str, Any]) -> int:
     value = told.get("input_over") or 0
-    if isinstance(value, str) and value.isdecimal():
-        value = int(value)
+    if isinstance(value, str):
+        value = whole_of(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= STEP_MAX:
         raise SourceError("Write a whole number of input tokens, such as 200000.", "input_over")
     return value

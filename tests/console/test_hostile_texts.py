@@ -31,14 +31,17 @@ from tests.portal.world import Company
 TAG = '"><script>alert(1)</script><img/src=x/onerror=alert(1)>{{7*7}}'
 SUM = '=HYPERLINK("http://evil.example","click")'
 NUL = "\x00"
-ODD = (NUL, "\ud800", "9" * 400, "'; DROP TABLE x; --%s", "2026-02-30")
+ODD = (NUL, "\ud800", "9" * 400, "²", "'; DROP TABLE x; --%s", "2026-02-30")
 ASKED = (
     *("q", "page", "sort", "format", "before", "cursor", "limit", "show", "state", "status", "days"),
     *("customer", "plan", "provider", "model", "type", "source", "door", "code", "since", "until", "window"),
-    *("by", "by2", "measure", "from", "to", "step", "path1", "rule1", "value1", "min_cost", "event"),
+    *("by", "by2", "measure", "from", "to", "step", "path1", "rule1", "value1", "min_cost", "event", "layer"),
     *("key", "with", "corrects", "copy", "credit_price", "floor", "first", "last", "reason", "currency"),
 )
-FIELDS = (*ASKED, *("name", "note", "timezone", "amount", "quantity", "body", "json", "rates", "rest"))
+FIELDS = (
+    *ASKED,
+    *("name", "note", "timezone", "amount", "priority", "quantity", "body", "json", "rates", "rest"),
+)
 
 
 def plain_pages() -> list[str]:

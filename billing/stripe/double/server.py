@@ -12,6 +12,7 @@ from billing.stripe.double.api import Request
 from billing.stripe.double.control import answer_control
 from billing.stripe.double.errors import Refusal
 from billing.stripe.double.pages import page_at
+from core.texts import whole_of
 
 if TYPE_CHECKING:
     from billing.stripe.double.stripe_double import StripeDouble
@@ -92,13 +93,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def read_body(self) -> str | None:
         """The body as text; None after an answer that says why it cannot be read."""
-        length = self.headers.get("Content-Length", "0")
-        if not length.isdigit() or int(length) > BODY_BYTES_MAX:
+        length = whole_of(self.headers.get("Content-Length", "0"))
+        if length is None or length > BODY_BYTES_MAX:
             self.close_connection = True
             self.send_json(413, Refusal(f"The body must be at most {BODY_BYTES_MAX} bytes long.").body)
             return None
         try:
-            return self.rfile.read(int(length)).decode()
+            return self.rfile.read(length).decode()
         except UnicodeDecodeError:
             self.send_json(400, Refusal("The body must be UTF-8.").body)
             return None
