@@ -63,7 +63,7 @@ FILE = {"application/octet-stream": OpenApiTypes.BINARY, "text/csv": OpenApiType
 
 
 class BackfillsView(ApiView):
-    operator_methods = frozenset({"GET", "HEAD", "POST"})
+    operator_methods = frozenset({"GET", "POST"})
 
     @extend_schema(
         tags=["backfills"],
@@ -107,7 +107,7 @@ class BackfillsView(ApiView):
 
 
 class BackfillView(ApiView):
-    operator_methods = frozenset({"GET", "HEAD"})
+    operator_methods = frozenset({"GET"})
 
     @extend_schema(
         tags=["backfills"],
@@ -237,7 +237,7 @@ class DiscardView(ApiView):
 
 
 class BackfillCustomersView(ApiView):
-    operator_methods = frozenset({"GET", "HEAD"})
+    operator_methods = frozenset({"GET"})
 
     @extend_schema(
         tags=["backfills"],
@@ -255,7 +255,7 @@ class BackfillCustomersView(ApiView):
 
 
 class BackfillRowsView(ApiView):
-    operator_methods = frozenset({"GET", "HEAD"})
+    operator_methods = frozenset({"GET"})
 
     @extend_schema(
         tags=["backfills"],
@@ -276,7 +276,7 @@ class BackfillRowsView(ApiView):
 
 
 class RejectedFileView(ApiView):
-    operator_methods = frozenset({"GET", "HEAD"})
+    operator_methods = frozenset({"GET"})
 
     @extend_schema(
         tags=["backfills"],

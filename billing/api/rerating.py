@@ -119,7 +119,7 @@ def step_json(step: ReRatingStep) -> dict[str, Any]:
 
 
 class ReRatingsView(ApiView):
-    operator_methods = frozenset({"GET", "HEAD", "POST"})
+    operator_methods = frozenset({"GET", "POST"})
 
     @extend_schema(
         tags=["corrections"],
@@ -159,7 +159,7 @@ class ReRatingsView(ApiView):
 
 
 class ReRatingView(ApiView):
-    operator_methods = frozenset({"GET", "HEAD"})
+    operator_methods = frozenset({"GET"})
 
     @extend_schema(
         tags=["corrections"],
@@ -173,7 +173,7 @@ class ReRatingView(ApiView):
 
 
 class ReRatingCustomersView(ApiView):
-    operator_methods = frozenset({"GET", "HEAD"})
+    operator_methods = frozenset({"GET"})
 
     @extend_schema(
         tags=["corrections"],

@@ -101,7 +101,7 @@ def _row_json(row: ValueRow) -> dict[str, Any]:
 
 
 class ValueEventsView(ApiView):
-    operator_methods = frozenset({"GET", "HEAD", "POST"})
+    operator_methods = frozenset({"GET", "POST"})
 
     @extend_schema(
         tags=["attribution"],
@@ -136,7 +136,7 @@ class ValueEventsView(ApiView):
 
 
 class ValueEventView(ApiView):
-    operator_methods = frozenset({"GET", "HEAD"})
+    operator_methods = frozenset({"GET"})
 
     @extend_schema(
         tags=["attribution"],
@@ -170,7 +170,7 @@ class ArchiveValueEventView(ApiView):
 
 
 class ValueReportView(ApiView):
-    operator_methods = frozenset({"GET", "HEAD"})
+    operator_methods = frozenset({"GET"})
 
     @extend_schema(
         tags=["attribution"],

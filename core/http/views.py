@@ -13,12 +13,12 @@ from core.problems import Unauthorized
 class ApiView(APIView):
     """A view of the public API: a Bearer key is needed, with the scope that the method asks for.
 
-    ``scopes`` names the scope by method; ``operator_methods`` are refused to customers' keys.
+    ``scopes`` names the scope by method; ``operator_methods`` are refused to customers' keys. HEAD is allowed to
+    whom GET is.
     """
 
     scopes: ClassVar[Mapping[str, str]] = {
         "GET": "read",
-        "HEAD": "read",
         "OPTIONS": "read",
         "POST": "write",
         "PUT": "write",
@@ -38,8 +38,9 @@ class ApiView(APIView):
         credential = credential_of(request)
         method = request.method or ""
         if hasattr(self, method.lower()):
-            credential.require_scope(self.scopes[method])
-            if method in self.operator_methods:
+            asked = "GET" if method == "HEAD" else method
+            credential.require_scope(self.scopes[asked])
+            if asked in self.operator_methods:
                 credential.require_operator()
 
 

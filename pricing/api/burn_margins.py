@@ -99,7 +99,7 @@ def _kind_json(kind: KindMargin, floor: Decimal) -> dict[str, Any]:
 class MarginsView(ApiView):
     """Costs are the operator's own: no customer's key sees them."""
 
-    operator_methods = frozenset({"GET", "HEAD"})
+    operator_methods = frozenset({"GET"})
 
     @extend_schema(
         tags=["catalogue"],

@@ -44,7 +44,7 @@ EXAMPLE = OpenApiExample(
     request_only=True,
 )
 FILTERS = ("provider", "model", "unit", "context", "region")
-OPERATOR_ONLY = frozenset({"GET", "HEAD", "POST"})
+OPERATOR_ONLY = frozenset({"GET", "POST"})
 
 
 def price_json(row: PriceRow) -> dict[str, Any]:

@@ -163,6 +163,15 @@ def test_what_is_the_operators_is_refused_to_every_customers_key(
     assert everything() == before
 
 
+def test_head_is_refused_to_whom_get_is(world: dict[str, str], api_with_key: Callable[..., Any]) -> None:
+    own, writer = api_with_key(customer=Customer.objects.get(key="acme")), api_with_key(["write"])
+    for route in api_patterns():
+        path = address(route, world)
+        for api in (own, writer):
+            got, head = api.send("GET", path, b""), api.send("HEAD", path, b"")
+            assert head.status_code == got.status_code, (path, head.status_code, got.status_code)
+
+
 def test_a_customers_own_key_reads_its_rows_without_cost_and_writes_none(
     world: dict[str, str], api_with_key: Callable[..., Any]
 ) -> None:
