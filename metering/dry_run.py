@@ -1,14 +1,13 @@
 """What would become of events, rated in full and stored nowhere; done by the room that rates."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 from core.problems import Unavailable
 from metering.new_event import NewEvent
 
-# Receives the events, the time, and whether the answer is for an operator, who alone may see costs.
-DryRun = Callable[[Sequence[NewEvent], datetime, bool], list[dict[str, Any]]]
+# Receives the events, and whether the answer is for an operator, who alone may see costs.
+DryRun = Callable[[Sequence[NewEvent], bool], list[dict[str, Any]]]
 _dry_run: DryRun | None = None
 
 
@@ -18,8 +17,8 @@ def hand_over_dry_run(dry_run: DryRun) -> None:
     _dry_run = dry_run
 
 
-def receipts_of(events: Sequence[NewEvent], *, now: datetime, for_operator: bool) -> list[dict[str, Any]]:
+def receipts_of(events: Sequence[NewEvent], *, for_operator: bool) -> list[dict[str, Any]]:
     """A receipt for each event, in order, as if it were stored now."""
     if _dry_run is None:
         raise Unavailable("Dry runs are not set up in this process.")
-    return _dry_run(events, now, for_operator)
+    return _dry_run(events, for_operator)

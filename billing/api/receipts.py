@@ -77,7 +77,7 @@ def _unmatched(credential: Credential, key: str, id: str, source: str | None) ->
         return _withdrawn(credential, None, id, source)
     if event is None:
         raise _absent(id)
-    receipt: dict[str, Any] = dry_run_receipts([event], now(), credential.is_operator)[0]
+    receipt: dict[str, Any] = dry_run_receipts([event], credential.is_operator)[0]
     return receipt
 
 

@@ -1,41 +1,97 @@
 """What would become of an event: its receipt as if it were stored now, with nothing written."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from billing.burning import burn_facts
-from billing.credits.grants import Drawn, active_at, cover, open_grants
-from billing.receipts.receipt import DrawPart, Receipt, charge_parts, cost_parts_of, receipt_json
+from billing.burning import CreditBurner
+from billing.receipts.receipt import (
+    ChargePart,
+    DrawPart,
+    Receipt,
+    charge_parts,
+    cost_parts_of,
+    draw_parts,
+    receipt_json,
+)
+from billing.recounts.redraws import Standing
 from billing.subscriptions.terms import Stretch, stretches_of
-from core.ids import public_id
 from core.money import ZERO, exact, plain
 from customers.models import Customer
 from metering.costing import EventCost, cost_of_event
-from metering.event_paths import text_reader
 from metering.new_event import NewEvent
 from metering.stored_event import StoredEvent
-from pricing.burn_tables import BurnHistory, Unlisted, burn
-from pricing.models import BurnTable
+from metering.usage import Sums
+from pricing.models import BurnTableVersion
 
 
 @exact
-def dry_run_receipts(events: Sequence[NewEvent], now: datetime, for_operator: bool) -> list[dict[str, Any]]:
+def dry_run_receipts(events: Sequence[NewEvent], for_operator: bool) -> list[dict[str, Any]]:
     """A receipt for each event, in order. Credits are drawn from the present balances, each event by itself."""
-    return [_receipt(event, for_operator) for event in events]
+    customers = Customer.objects.filter(key__in={event.customer for event in events})
+    rehearsals = {customer.key: Rehearsal(customer) for customer in customers}
+    return [_receipt(event, rehearsals.get(event.customer), for_operator) for event in events]
 
 
-def _receipt(new: NewEvent, for_operator: bool) -> dict[str, Any]:
-    customer = Customer.objects.filter(key=new.customer).first()
+class Rehearsal:
+    """What rating would do with one customer's events, each as if it came alone; read once for all of them."""
+
+    def __init__(self, customer: Customer) -> None:
+        self.currency = customer.currency
+        self.stretches = stretches_of(customer.id)
+        self.burner = CreditBurner(customer.id)
+        self._remaining = [grant.remaining for grant in self.burner.grants]
+        self._grant_names = {grant.id: grant.name or grant.key for grant in self.burner.grants}
+        tables = {table for stretch in self.stretches for table in stretch.burn_tables}
+        versions = BurnTableVersion.objects.filter(table__key__in=tables).select_related("table")
+        self._versions = {version.id: version for version in versions}
+
+    def rate(self, event: StoredEvent) -> tuple[tuple[DrawPart, ...], tuple[ChargePart, ...]]:
+        """What the event would draw, and add to charges."""
+        stretches = [stretch for stretch in self.stretches if stretch.holds(event.occurred_at)]
+        self.burner.draws = []
+        for grant, remaining in zip(self.burner.grants, self._remaining, strict=True):
+            grant.remaining = remaining
+        for stretch in stretches:
+            self._burn(stretch, event)
+        drawn = self.burner.draws
+        credits = sum((draw.credits for draw in drawn), ZERO)
+        covered = sum((draw.credits for draw in drawn if draw.grant_id), ZERO)
+        charges = [part for stretch in stretches for part in charge_parts(stretch, event, credits, covered)]
+        rows = [
+            Standing(
+                draw.seq,
+                draw.event_id,
+                draw.source,
+                draw.subscription_id,
+                draw.burn_table_version_id,
+                draw.burn_row,
+                draw.token_kind,
+                draw.grant_id,
+                draw.quantity,
+                draw.credits,
+                draw.occurred_at,
+            )
+            for draw in drawn
+        ]
+        return draw_parts(rows, self._grant_names, self._versions), tuple(charges)
+
+    def _burn(self, stretch: Stretch, event: StoredEvent) -> None:
+        """As ``billing.rating`` has the stretch's charges burn, or its plan where none of them does."""
+        for metered in stretch.charges:
+            charge = metered.charge
+            counts = metered.meter is None or metered.meter.matches(event)
+            billed = not event.failed or charge.bill_failed != "never"
+            if charge.measures_credits and counts and billed:
+                self.burner.burn(event, stretch, charge.burn_table, Sums())
+        if not stretch.prices_credits and not event.failed:
+            self.burner.burn(event, stretch, stretch.terms.burn_table, Sums())
+
+
+def _receipt(new: NewEvent, rehearsal: Rehearsal | None, for_operator: bool) -> dict[str, Any]:
     cost = cost_of_event(new)
     event = as_stored(new, cost)
-    stretches = [s for s in stretches_of(customer.id) if s.holds(new.occurred_at)] if customer else []
-    draws = tuple(draw for stretch in stretches[:1] for draw in _draws(stretch, event))
-    credits = sum((draw.credits for draw in draws), ZERO)
-    covered = sum((draw.credits for draw in draws if draw.grant_id), ZERO)
-    charges = tuple(part for stretch in stretches for part in charge_parts(stretch, event, credits, covered))
-    status = "unmatched" if customer is None else "unpriced" if cost.unpriced else "rated"
+    draws, charges = rehearsal.rate(event) if rehearsal else ((), ())
+    status = "unmatched" if rehearsal is None else "unpriced" if cost.unpriced else "rated"
     receipt = Receipt(
         event,
         new.customer,
@@ -45,7 +101,7 @@ def _receipt(new: NewEvent, for_operator: bool) -> dict[str, Any]:
         cost_parts_of(event),
         draws,
         charges,
-        customer.currency if customer else "USD",
+        rehearsal.currency if rehearsal else "USD",
         None,
         (),
     )
@@ -73,50 +129,4 @@ def as_stored(new: NewEvent, cost: EventCost) -> StoredEvent:
         cost=cost.amount,
         unpriced=bool(cost.unpriced) or new.incomplete,
         cost_rows=dict(cost.rows),
-    )
-
-
-def burn_table_of(stretch: Stretch) -> str | None:
-    """The burn table that the stretch's plan burns by: its credits charge's, else its own."""
-    for metered in stretch.charges:
-        if metered.charge.measures_credits:
-            return metered.charge.burn_table
-    return stretch.terms.burn_table
-
-
-def _draws(stretch: Stretch, event: StoredEvent) -> list[DrawPart]:
-    table = burn_table_of(stretch)
-    version = BurnHistory(BurnTable.objects.get(key=table)).version_at(event.occurred_at) if table else None
-    if version is None or event.failed:
-        return []
-    grants = [
-        grant
-        for grant in open_grants(stretch.subscription.customer_id)
-        if active_at(grant, event.occurred_at)
-        and all(text_reader(path)(event) in values for path, values in grant.applies_to.items())
-    ]
-    try:
-        burns = burn(version, burn_facts(event))
-    except Unlisted:
-        return []
-    parts = []
-    for burnt in burns:
-        for drawn in cover(burnt.credits, grants):
-            parts.append(
-                _part(burnt.token_kind, burnt.quantity, burnt.row_id, drawn, str(table), version.number)
-            )
-    return parts
-
-
-def _part(kind: str, quantity: Decimal, row: str, drawn: Drawn, table: str, number: int) -> DrawPart:
-    grant = drawn.grant
-    return DrawPart(
-        kind,
-        quantity,
-        drawn.credits,
-        None if grant is None else public_id("grant", grant.id),
-        "overage" if grant is None else grant.name or grant.key,
-        table,
-        number,
-        row,
     )

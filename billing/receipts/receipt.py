@@ -1,12 +1,13 @@
 """Receipts: how one event was rated, in full, down to the price rows, the draws and the invoice line."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from billing.models import CreditGrant, Invoice, InvoiceLine, RatingPosition
-from billing.recounts.redraws import standing_draws
+from billing.recounts.redraws import Standing, standing_draws
 from billing.subscriptions.terms import MeteredCharge, Stretch, stretches_of
 from core.ids import public_id
 from core.money import ZERO, exact, plain
@@ -91,7 +92,8 @@ def receipt_of(customer: Customer, event_id: str, source: str | None = None) -> 
         return None
     position = RatingPosition.objects.filter(customer_id=customer.id).first()
     rated = position is not None and position.rated_seq >= event.seq
-    charges, stretch = _charges(customer, event)
+    draws = _draws(customer.id, event)
+    charges, stretch = _charges(customer, event, draws)
     invoice, lines = _invoice(stretch, event, [part.charge for part in charges])
     status = "unpriced" if event.unpriced else "rated" if rated else "pending"
     return Receipt(
@@ -101,7 +103,7 @@ def receipt_of(customer: Customer, event_id: str, source: str | None = None) -> 
         dict(event.usage),
         event.cost,
         cost_parts_of(event),
-        _draws(customer.id, event),
+        draws,
         charges,
         customer.currency,
         invoice,
@@ -136,13 +138,20 @@ def _draws(customer_id: int, event: StoredEvent) -> tuple[DrawPart, ...]:
     )
     names = {grant.id: grant.name or grant.key for grant in grants}
     versions = BurnTableVersion.objects.select_related("table").in_bulk([row.version_id for row in rows])
+    return draw_parts(rows, names, versions)
+
+
+def draw_parts(
+    rows: Iterable[Standing], grant_names: Mapping[UUID, str], versions: Mapping[int, BurnTableVersion]
+) -> tuple[DrawPart, ...]:
+    """The draws with the names of their grants and burn tables."""
     return tuple(
         DrawPart(
             row.token_kind,
             row.quantity,
             row.credits,
             public_id("grant", row.grant_id) if row.grant_id else None,
-            names[row.grant_id] if row.grant_id else "overage",
+            grant_names[row.grant_id] if row.grant_id else "overage",
             versions[row.version_id].table.key,
             versions[row.version_id].number,
             row.burn_row,
@@ -151,21 +160,15 @@ def _draws(customer_id: int, event: StoredEvent) -> tuple[DrawPart, ...]:
     )
 
 
-def _charges(customer: Customer, event: StoredEvent) -> tuple[tuple[ChargePart, ...], Stretch | None]:
-    parts: list[ChargePart] = []
-    found = None
-    for stretch in stretches_of(customer.id):
-        if not stretch.holds(event.occurred_at):
-            continue
-        found = found or stretch
-        parts += charge_parts(stretch, event, *_credits_of(customer.id, event))
-    return tuple(parts), found
-
-
-def _credits_of(customer_id: int, event: StoredEvent) -> tuple[Decimal, Decimal]:
-    draws = _draws(customer_id, event)
+def _charges(
+    customer: Customer, event: StoredEvent, draws: Sequence[DrawPart]
+) -> tuple[tuple[ChargePart, ...], Stretch | None]:
+    """What the event adds to charges, and the first stretch that it falls into."""
+    credits = sum((draw.credits for draw in draws), ZERO)
     covered = sum((draw.credits for draw in draws if draw.grant_id), ZERO)
-    return sum((draw.credits for draw in draws), ZERO), covered
+    held = [stretch for stretch in stretches_of(customer.id) if stretch.holds(event.occurred_at)]
+    parts = [part for stretch in held for part in charge_parts(stretch, event, credits, covered)]
+    return tuple(parts), held[0] if held else None
 
 
 @exact

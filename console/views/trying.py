@@ -58,7 +58,7 @@ def try_events(request: HttpRequest) -> HttpResponse:
     except Problem as problem:
         errors = problem.errors or (FieldError("", problem.code, problem.detail),)
         return render(request, "console/try_events.html", context | {"errors": [e.as_json() for e in errors]})
-    receipts = receipts_of(reading.events, now=present(), for_operator=True)
+    receipts = receipts_of(reading.events, for_operator=True)
     errors = tuple(error for refused in reading.refusals for error in refused.errors)
     return render(
         request,

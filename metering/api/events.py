@@ -61,8 +61,7 @@ def answer_events(request: HttpRequest, body: bytes, delivery: Delivery) -> Http
     delivery.rehearsal = _wants_dry_run(request)
     reading = _read(request, body, customer_key_of(delivery.credential), delivery.now)
     if delivery.rehearsal and reading.events:
-        for_operator = delivery.credential.is_operator
-        receipts = receipts_of(reading.events, now=delivery.now, for_operator=for_operator)
+        receipts = receipts_of(reading.events, for_operator=delivery.credential.is_operator)
         rejected = [refused.as_json() for refused in reading.refusals]
         return json_answer({"receipts": receipts} | ({"rejected": rejected} if rejected else {}))
     intake = take_in(reading, delivery)

@@ -206,9 +206,7 @@ class TestACustomersKey:
 class TestADryRun:
     def test_it_answers_receipts_and_stores_nothing(self, door, event, monkeypatch) -> None:
         monkeypatch.setattr("metering.dry_run._dry_run", None)
-        hand_over_dry_run(
-            lambda events, at, operator: [{"id": one.id, "operator": operator} for one in events]
-        )
+        hand_over_dry_run(lambda events, operator: [{"id": one.id, "operator": operator} for one in events])
         body = door.post([event(), event(id="bad", quantity="x")], "?dry_run=true").json()
         assert body["receipts"] == [{"id": "e1", "operator": True}]
         assert body["rejected"][0]["index"] == 1
