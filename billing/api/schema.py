@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from billing.drafts import CORRECTION, PERIOD, START
 from billing.models import Invoice
 from core import limits
 from core.http.schema import DecimalText
@@ -210,7 +211,10 @@ class InvoiceSchema(serializers.Serializer[Any]):
     customer = serializers.CharField()
     subscription = serializers.CharField()
     status = serializers.ChoiceField(choices=Invoice.Status.values)
-    kind = serializers.ChoiceField(choices=["start", "period"], help_text="start: the first fee in advance")
+    kind = serializers.ChoiceField(
+        choices=[START, PERIOD, CORRECTION],
+        help_text="start: the first fee in advance; correction: what came late after the subscription's last invoice",
+    )
     currency = serializers.CharField()
     period = PeriodSchema()
     subtotal_minor = serializers.IntegerField()

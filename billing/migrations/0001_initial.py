@@ -187,7 +187,7 @@ class Migration(migrations.Migration):
                 ('period_n', models.PositiveIntegerField(default=0, help_text="number of the subscription's period")),
                 ('period_start', models.DateTimeField()),
                 ('period_end', models.DateTimeField()),
-                ('kind', models.CharField(default='period', help_text='period, start (fee in advance) or final', max_length=20)),
+                ('kind', models.CharField(default='period', help_text='start (fee in advance), period, or correction (of an ended subscription)', max_length=20)),
                 ('status', models.CharField(choices=[('draft', 'Draft'), ('finalized', 'Finalized'), ('paid', 'Paid'), ('void', 'Void'), ('uncollectible', 'Uncollectible')], default='draft', max_length=13)),
                 ('currency', models.CharField(max_length=3)),
                 ('exponent', models.PositiveSmallIntegerField(help_text="decimal places of the currency's minor unit")),

@@ -25,7 +25,9 @@ class Invoice(models.Model):
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
     kind = models.CharField(
-        max_length=20, default="period", help_text="period, start (fee in advance) or final"
+        max_length=20,
+        default="period",
+        help_text="start (fee in advance), period, or correction (of an ended subscription)",
     )
     status = models.CharField(max_length=13, choices=Status, default=Status.DRAFT)
     currency = models.CharField(max_length=3)

@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                 (
                     "rates",
                     models.JSONField(
-                        help_text="list of {id, match, credits, per}: see pricing.burn_tables.BurnRate"
+                        help_text="list of {id, match, credits, per}: see pricing.burn_rates.BurnRate"
                     ),
                 ),
                 ("note", models.CharField(blank=True, default="", max_length=300)),
@@ -110,7 +110,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "terms",
-                    models.JSONField(help_text="fee, interval, charges, grants: see pricing.plans.PlanTerms"),
+                    models.JSONField(help_text="fee, interval, charges, grants: see pricing.plan_terms.PlanTerms"),
                 ),
                 ("created_at", models.DateTimeField()),
                 ("published_at", models.DateTimeField(null=True)),

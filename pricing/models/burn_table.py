@@ -24,7 +24,7 @@ class BurnTableVersion(models.Model):
     table = models.ForeignKey(BurnTable, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     effective_at = models.DateTimeField()
-    rates = models.JSONField(help_text="list of {id, match, credits, per}: see pricing.burn_tables.BurnRate")
+    rates = models.JSONField(help_text="list of {id, match, credits, per}: see pricing.burn_rates.BurnRate")
     unlisted = models.CharField(
         max_length=10,
         choices=Unlisted,

@@ -26,7 +26,7 @@ class PlanVersion(models.Model):
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT)
-    terms = models.JSONField(help_text="fee, interval, charges, grants: see pricing.plans.PlanTerms")
+    terms = models.JSONField(help_text="fee, interval, charges, grants: see pricing.plan_terms.PlanTerms")
     created_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True)
     retired_at = models.DateTimeField(null=True)
