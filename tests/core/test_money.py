@@ -125,6 +125,10 @@ class TestPlain:
     def test_shown_stops_at_the_eighteenth_decimal(self) -> None:
         assert shown(Decimal(1) / 3) == "0." + "3" * 18
         assert shown(Decimal("1E+45")) == "1" + "0" * 45
+        nines, threes = "9" * 20, "3" * 30
+        assert shown(Decimal(f"{nines}.{threes}")) == f"{nines}.{threes[:18]}"
+        assert shown(Decimal(f"-{nines}.{threes}")) == f"-{nines}.{threes[:18]}"
+        assert shown(Decimal(f"1{'0' * 20}.{threes}")) == f"1{'0' * 20}.{threes}"
 
 
 class TestRounding:
@@ -164,6 +168,8 @@ class TestRounding:
     def test_keeps_eighteen_decimals(self) -> None:
         assert to_stored(Decimal("0.0000000000000000005")) == Decimal("0.000000000000000001")
         assert to_stored(Decimal("-0.0000000000000000005")) == Decimal("-0.000000000000000001")
+        with localcontext(Context(prec=4)):
+            assert kept_amount(Decimal("123456.0000000000000000005")) == Decimal("123456.000000000000000001")
         assert kept_amount(Decimal("99999999999999.9999999999999999994")) == Decimal(
             "99999999999999.999999999999999999"
         )
