@@ -52,7 +52,7 @@ def read_subscription(fields: Fields, credential: Credential, at: datetime) -> N
     starts_at = fields.time("starts_at", at)
     ends_at = fields.time("ends_at", None)
     anchor: date | None = fields.parsed("anchor", _day, None, code="date", stand_in=None)
-    overrides = fields.raw("overrides") or {}
+    overrides = fields.raw("overrides")
     if ends_at is not None and ends_at <= starts_at:
         fields.refuse("ends_at", "too_early", "It must lie after the start.")
     fields.done()
@@ -104,7 +104,7 @@ def read_moment(fields: Fields, subscription: Subscription, at: datetime, *, def
 def read_overrides(given: Any) -> dict[str, Any]:
     """A subscription's own terms as JSON that can be stored, numbers as text. Raises ``Invalid``."""
     PlanTerms.overrides(given)
-    stored: dict[str, Any] = json.loads(json.dumps(given, default=plain))
+    stored: dict[str, Any] = json.loads(json.dumps(given or {}, default=plain))
     return {name: value for name, value in stored.items() if value is not None}
 
 

@@ -97,7 +97,7 @@ class PlanTerms:
 
         Takes ``discount_percent``, ``cap``, ``commitment`` and ``margin_floor``. Raises ``Invalid``.
         """
-        fields = Fields({} if data is None else data, "overrides" if data else "")
+        fields = Fields({} if data is None else data, "overrides")
         own = {
             "discount_percent": _percent(fields),
             "cap": _money(fields, "cap"),

@@ -195,6 +195,8 @@ def compare_burns(events: Iterable[StoredEvent], draws: Iterable[Standing], tabl
 class Redraw(CreditBurner):
     """Takes back the draws from one event on, and draws anew. The caller holds the customer's lock."""
 
+    loans: Loans
+
     def __init__(self, customer_id: int, first: int, *, cause: str) -> None:
         super().__init__(customer_id, kind=REDRAW, cause=f"{cause}:")
         self.grants = sorted(CreditGrant.objects.filter(customer_id=customer_id), key=burn_order)

@@ -51,8 +51,12 @@ def plan_version_to_sell(plan_key: str, number: int | None = None) -> PlanVersio
     versions = plan.versions.filter(status=PlanVersion.Status.PUBLISHED).order_by("-number")
     version = versions.filter(number=number).first() if number is not None else versions.first()
     if version is None:
-        wanted = "no published version" if number is None else f"no published version {number}"
-        raise Invalid.one("plan", "not_published", f"The plan {plan_key!r} has {wanted}: publish one first.")
+        if number is None:
+            detail = f"The plan {plan_key!r} has no published version: publish one first."
+            raise Invalid.one("plan", "not_published", detail)
+        on_sale = ", ".join(str(known) for known in versions.values_list("number", flat=True)[:5]) or "none"
+        detail = f"Version {number} of the plan {plan_key!r} is not published. Published: {on_sale}."
+        raise Invalid.one("version", "not_published", detail)
     return version
 
 

@@ -109,7 +109,7 @@ def check_allowances(allowances: Sequence[Allowance], charges: Iterable[Charge],
         for n, key in enumerate(one.charges):
             where = f"{place}.charges[{n}]"
             if key not in known:
-                fields.refuse(where, "unknown_charge", f"The plan has no charge with the key {key!r}.")
+                fields.refuse(where, "unknown_charge", f"The plan has no charge with the key {key[:80]!r}.")
             elif known[key].model.name in NOT_SHARED:
                 fields.refuse(
                     where, "contradiction", f"A {known[key].model.name} charge has no units to share."
@@ -121,7 +121,9 @@ def check_allowances(allowances: Sequence[Allowance], charges: Iterable[Charge],
             shared.setdefault(key, one.key)
         if one.per is not None and (one.per not in known or known[one.per].meter is None):
             fields.refuse(
-                f"{place}.per", "unknown_charge", f"The plan has no metered charge with the key {one.per!r}."
+                f"{place}.per",
+                "unknown_charge",
+                f"The plan has no metered charge with the key {one.per[:80]!r}.",
             )
         elif one.per in one.charges:
             fields.refuse(f"{place}.per", "contradiction", "A charge cannot bring what it uses itself.")

@@ -262,17 +262,24 @@ def _model(told: Mapping[str, Any]) -> str:
 
 
 def _price(told: Mapping[str, Any]) -> Decimal:
-    try:
-        price, per = parse_number(told.get("price")), parse_number(told.get("per") or "1")
-    except NumberError as error:
-        raise SourceError(str(error), "price") from error
+    price, per = _number(told, "price"), _number(told, "per", "1")
     if per <= 0:
         raise SourceError("Write how many units the price is for, such as 1000000.", "per")
     return single_unit_price(price, per)
 
 
+def _number(told: Mapping[str, Any], name: str, absent: str | None = None) -> Decimal:
+    value = told.get(name)
+    try:
+        return parse_number(absent if absent is not None and value in (None, "") else value)
+    except NumberError as error:
+        raise SourceError(str(error), name) from error
+
+
 def _step(told: Mapping[str, Any]) -> int:
-    value = told.get("input_over") or 0
+    value = told.get("input_over")
+    if value is None or value == "":
+        return 0
     if isinstance(value, str):
         value = whole_of(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= STEP_MAX:

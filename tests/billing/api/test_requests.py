@@ -34,7 +34,7 @@ def wrong(response: Any) -> dict[str, str]:
         ({"customer": "nobody", "plan": "pro"}, {"customer": "unknown_customer"}),
         ({"customer": "acme", "plan": "none"}, {"plan": "unknown_plan"}),
         ({"customer": "acme", "plan": "drafted"}, {"plan": "not_published"}),
-        ({"customer": "acme", "plan": "pro", "version": 2}, {"plan": "not_published"}),
+        ({"customer": "acme", "plan": "pro", "version": 2}, {"version": "not_published"}),
         ({"customer": "euro", "plan": "pro"}, {"plan": "currency_differs"}),
         ({"customer": "acme", "plan": "pro", "starts_at": "tomorrow"}, {"starts_at": "time"}),
         ({"customer": "acme", "plan": "pro", "anchor": "2027-02-30"}, {"anchor": "date"}),
@@ -42,6 +42,8 @@ def wrong(response: Any) -> dict[str, str]:
         ({"customer": "acme", "plan": "pro", "anchor": "2027-02-01"}, {"anchor": "after_start"}),
         ({"customer": "acme", "plan": "pro", "ends_at": "2026-01-01T00:00:00Z"}, {"ends_at": "too_early"}),
         ({"customer": "acme", "plan": "pro", "overrides": {"cap": "x"}}, {"overrides.cap": "number"}),
+        ({"customer": "acme", "plan": "pro", "overrides": ""}, {"overrides": "object"}),
+        ({"customer": "acme", "plan": "pro", "overrides": []}, {"overrides": "object"}),
         ({"customer": "acme", "plan": "pro", "start": 1}, {"start": "unknown_field"}),
     ],
 )
