@@ -5,8 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 from core.pages.figures import exact, money_text, percent
+from core.pages.units import counted_text, many
 
 Terms = Mapping[str, Any]
+TINY = Decimal("0.001")
 
 
 def charge_words(charge: Terms, currency: str, unit: str = "unit") -> list[str]:
@@ -42,7 +44,7 @@ def _flat(charge: Terms, currency: str, unit: str) -> Iterable[str]:
 
 
 def _per_unit(charge: Terms, currency: str, unit: str) -> Iterable[str]:
-    yield f"{_money(charge.get('unit_price', 0), currency)} for each {unit}."
+    yield f"{_each(charge.get('unit_price', 0), currency, unit)}."
 
 
 def _tiers(charge: Terms, currency: str, unit: str) -> Iterable[str]:
@@ -57,7 +59,7 @@ def _tiers(charge: Terms, currency: str, unit: str) -> Iterable[str]:
         price = (
             percent(Decimal(str(tier["rate"])))
             if tier.get("rate") is not None
-            else _money(tier.get("unit_price", 0), currency)
+            else _short_of(tier.get("unit_price", 0), currency)
         )
         flat = f", plus {_money(tier['flat'], currency)} once" if _number(tier, "flat") else ""
         yield f"{reach}: {price}{flat}."
@@ -70,7 +72,7 @@ def _package(charge: Terms, currency: str, unit: str) -> Iterable[str]:
     )
     yield (
         f"{_money(charge.get('package_price', 0), currency)} for every "
-        f"{exact(_number(charge, 'package_size'))} {unit}s; {begun}."
+        f"{counted_text(_number(charge, 'package_size'), unit)}; {begun}."
     )
 
 
@@ -86,10 +88,10 @@ def _percentage(charge: Terms, currency: str, unit: str) -> Iterable[str]:
 def _matrix(charge: Terms, currency: str, unit: str) -> Iterable[str]:
     yield f"By {' and '.join(_plain_dimension(name) for name in charge.get('dimensions', []))}:"
     for cell in charge.get("cells", []):
-        names = ", ".join(str(value) for value in cell.get("match", {}).values())
-        yield f"{names}: {_money(cell.get('unit_price', 0), currency)} for each {unit}."
+        names = ", ".join(_plain_value(*pair) for pair in cell.get("match", {}).items())
+        yield f"{names}: {_each(cell.get('unit_price', 0), currency, unit)}."
     if charge.get("default_unit_price") is not None:
-        yield f"Anything else: {_money(charge['default_unit_price'], currency)} for each {unit}."
+        yield f"Anything else: {_each(charge['default_unit_price'], currency, unit)}."
 
 
 def _cost_plus(charge: Terms, currency: str, unit: str) -> Iterable[str]:
@@ -136,6 +138,32 @@ def _money(value: object, currency: str) -> str:
         head = money_text(Decimal(0), currency).partition("0")[0]
         return f"{'−' if number < 0 else ''}{head}{exact(abs(number))}"
     return short
+
+
+def _each(price: object, currency: str, unit: str) -> str:
+    """The price of one, or of a million where one costs next to nothing, as tokens do.
+
+    >>> _each("0.25", "USD", "image"), _each("0.0000025", "USD", "token")
+    ('$0.25 for each image', '$2.50 for every million tokens')
+    """
+    if _is_tiny(price):
+        return f"{_money(Decimal(str(price)).scaleb(6), currency)} for every million {many(unit)}"
+    return f"{_money(price, currency)} for each {unit}"
+
+
+def _short_of(price: object, currency: str) -> str:
+    """As ``_each``, where what is counted has been said."""
+    if _is_tiny(price):
+        return f"{_money(Decimal(str(price)).scaleb(6), currency)} a million"
+    return _money(price, currency)
+
+
+def _is_tiny(price: object) -> bool:
+    return 0 < Decimal(str(price)).copy_abs() < TINY
+
+
+def _plain_value(dimension: str, value: object) -> str:
+    return str(value).replace("_", " ") if dimension == "token_kind" else str(value)
 
 
 def _plain_dimension(name: str) -> str:

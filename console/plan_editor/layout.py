@@ -205,6 +205,7 @@ def _charge(
 ) -> ChargeForm:
     place = f"charges[{index}]"
     model = str(charge.get("model") or MODELS[0])
+    title = str(charge.get("key") or f"charge {index + 1}")
     meters = _keys(catalog.meters)
     head = [
         Input("key", "Key"),
@@ -218,7 +219,7 @@ def _charge(
     modifiers = _row(MODIFIERS, place, shown, errors)
     return ChargeForm(
         index,
-        str(charge.get("key") or f"charge {index + 1}"),
+        title,
         model,
         _words(charge, currency),
         _row(head, place, shown, errors),
@@ -233,20 +234,20 @@ def _charge(
         ],
         modifiers,
         any(field.error or field.value not in ("", "0", "never", "True", "true") for field in modifiers),
-        _quantity(index, model).filled(quantities, {}),
+        _quantity(index, title, model).filled(quantities, {}),
         errors.get(place, ""),
         rest_of(charge, CHARGE_FIELDS),
     )
 
 
-def _quantity(index: int, model: str) -> Input:
+def _quantity(index: int, charge: str, model: str) -> Input:
     """What the preview asks for: a quantity, or for prices that follow the event, what the events bring."""
     label = {
-        "cost_plus": "Cost of the calls, USD",
-        "dynamic": "What the events say",
-        "matrix": "So much of each row",
-    }
-    return Input(f"quantity[{index}]", label.get(model, "Quantity"), value="" if model == "flat" else "1000")
+        "cost_plus": "cost of the calls, USD",
+        "dynamic": "what the events say",
+        "matrix": "quantity of each row",
+    }.get(model, "quantity")
+    return Input(f"quantity[{index}]", f"{charge}: {label}", value="" if model == "flat" else "1000")
 
 
 def _tier(place: str, model: str, tier: Terms, errors: Errors) -> list[Input]:

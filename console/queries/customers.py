@@ -42,7 +42,7 @@ class CustomerRow:
 
 @dataclass(frozen=True)
 class CustomerSearch:
-    """What the list shows: words in key, name or e-mail, sorted by a key of ``SORTS``, figures since ``since``."""
+    """What the list shows: words in key, name or email, sorted by a key of ``SORTS``, figures since ``since``."""
 
     words: str
     sort: str

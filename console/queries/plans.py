@@ -8,6 +8,7 @@ from django.db.models import Count, Q
 from billing.models import SubscriptionSegment
 from core.problems import NotFound
 from metering.models import Meter
+from metering.units import unit_of
 from pricing.charge_words import charge_words
 from pricing.models import Plan, PlanVersion
 
@@ -57,7 +58,7 @@ def plan_pages(key: str) -> tuple[Plan, list[VersionPage]]:
     plan = Plan.objects.filter(key=key).first()
     if plan is None:
         raise NotFound("There is no plan with this key.")
-    units = {meter.key: meter.unit or "unit" for meter in Meter.objects.all()}
+    units = {meter.key: unit_of(meter) for meter in Meter.objects.all()}
     subscribers = _subscribers()
     return plan, [
         VersionPage(

@@ -42,7 +42,9 @@ def price_rows(words: str, provider: str, layer: str, at: datetime, past: bool) 
     # A snapshot holds a whole price list; a row shows its name.
     rows = PriceRow.objects.select_related("snapshot").defer("snapshot__content", "snapshot__diff")
     if words:
-        rows = rows.filter(Q(model__icontains=words) | Q(provider__icontains=words) | Q(unit=words))
+        rows = rows.filter(
+            Q(model__icontains=words) | Q(provider__icontains=words) | Q(unit=words.replace(" ", "_"))
+        )
     if provider:
         rows = rows.filter(provider=provider)
     if layer in map(str, PriceRow.Layer.values):

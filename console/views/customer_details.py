@@ -25,7 +25,7 @@ FIXED = (
 )
 CHANGEABLE = (
     Input("name", "Name", required=True, help="As invoices say it."),
-    Input("email", "E-mail", help="Where invoices go."),
+    Input("email", "Email", help="Where invoices go."),
     Input(
         "timezone",
         "Time zone",

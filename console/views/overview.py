@@ -19,6 +19,7 @@ from console.queries.overview import (
 from console.queries.prices import unpriced_count
 from console.queries.work import parked_count, parked_work
 from core.clock import now as present
+from core.money import ZERO
 from core.pages import charts
 from core.pages.figures import axis_money, money_text, percent
 from core.pages.hues import Hue
@@ -29,6 +30,7 @@ from pricing.cost_currency import COST_CURRENCY
 PRESETS = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"))
 DAYS_DEFAULT = "30"
 COST, KEPT, REVENUE = "Provider cost", "Kept", "Revenue"
+COVERED, LOST = "Cost covered", "Cost not covered"
 
 
 @staff_page
@@ -76,19 +78,26 @@ def work(request: HttpRequest) -> HttpResponse:
 
 
 def money_chart(days: list[EarnedDay], currency: str) -> charts.BarChart:
-    """Each day's revenue; where costs are in the same currency, split into what providers took and what was kept."""
+    """Each day's revenue; where costs are in the same currency, split into what providers took and what was kept.
+
+    Where they took more than there was, the rest of the cost stands above the revenue, by a name of its own.
+    """
+    lost = any(item.earned.kept < 0 for item in days) and currency == COST_CURRENCY
+    taken = COVERED if lost else COST
 
     def parts(earned: Earned) -> dict[str, Decimal]:
         if currency != COST_CURRENCY:
             return {REVENUE: earned.revenue}
-        return {COST: earned.cost, KEPT: max(earned.kept, Decimal(0))}
+        short = max(-earned.kept, ZERO)
+        return {taken: earned.cost - short, KEPT: max(earned.kept, ZERO)} | ({LOST: short} if lost else {})
 
+    split = {taken: Hue(None), KEPT: Hue(1)} | ({LOST: Hue(2)} if lost else {})
     return charts.stacked_bars(
-        title="Revenue by day",
+        title="Revenue by day, and the cost that it did not cover" if lost else "Revenue by day",
         columns=[(short_day(item.day), day(item.day), parts(item.earned)) for item in days],
         label=lambda value: money_text(value, currency),
         axis=lambda value: axis_money(value, currency),
-        hues={COST: Hue(None), KEPT: Hue(1)} if currency == COST_CURRENCY else {REVENUE: Hue(1)},
+        hues=split if currency == COST_CURRENCY else {REVENUE: Hue(1)},
     )
 
 

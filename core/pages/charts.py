@@ -292,10 +292,27 @@ def _scale_between(low: Decimal, high: Decimal, label: Label) -> tuple[Decimal, 
     bottom = -(CONTEXT.divide(-low, step).to_integral_value(ROUND_CEILING) * step) if low < 0 else ZERO
     top = CONTEXT.divide(high, step).to_integral_value(ROUND_CEILING) * step
     count = int((top - bottom) / step)
+    values = [bottom + step * n for n in range(count + 1)]
+    labels = _even([label(value) for value in values])
     ticks = tuple(
-        Tick(_plain(_y(bottom + step * n, bottom, top)), label(bottom + step * n)) for n in range(count + 1)
+        Tick(_plain(_y(value, bottom, top)), text) for value, text in zip(values, labels, strict=True)
     )
     return top, bottom, ticks
+
+
+def _even(labels: Sequence[str]) -> list[str]:
+    """Labels with as many decimals as the one that has most; those with a letter after the number stay.
+
+    >>> _even(["$0", "$0.50", "$1"]), _even(["0", "9,000", "10 K"])
+    (['$0.00', '$0.50', '$1.00'], ['0', '9,000', '10 K'])
+    """
+    places = [len(text.partition(".")[2]) if text[-1:].isdigit() else 0 for text in labels]
+    return [
+        f"{text}{'' if own else '.'}{'0' * (max(places) - own)}"
+        if text[-1:].isdigit() and own < max(places)
+        else text
+        for text, own in zip(labels, places, strict=True)
+    ]
 
 
 def _y(value: Decimal, bottom: Decimal, top: Decimal) -> Decimal:

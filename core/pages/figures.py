@@ -21,6 +21,7 @@ COMPACT_FROM = 10_000
 LONG_NUMBER = re.compile(r"(?<![\w.,/:-])(?:\d{4,}(?=\.\d)|\d{5,}(?![\w.,/:-]))")
 SMALL_DIGITS_MAX = 10
 SIGNIFICANT_DIGITS = 2
+FINE_DIGITS = 2
 
 
 def grouped(number: Decimal, places: int) -> str:
@@ -175,6 +176,20 @@ def bare_money(number: Decimal | None, currency: str) -> SafeString:
     )
 
 
+def fine_money(number: Decimal | None, currency: str) -> SafeString:
+    """For columns of single calls' prices, whose head names the currency: two digits more, so that cents' parts align.
+
+    >>> fine_money(Decimal("0.32275"), "USD")
+    '<span class="money" title="0.32275 USD">0.3228</span>'
+    """
+    if number is None:
+        return _none()
+    places = _places(number, places_of(currency) + FINE_DIGITS)
+    return format_html(
+        '<span class="money" title="{} {}">{}</span>', exact(number), currency, grouped(number, places)
+    )
+
+
 def minor_money(minor: int, currency: str, exponent: int | None = None) -> SafeString:
     """A document's amount, which is kept in minor units."""
     return money(from_minor(minor, places_of(currency) if exponent is None else exponent), currency)
@@ -186,6 +201,19 @@ def bare_minor_money(minor: int, currency: str, exponent: int) -> SafeString:
 
 def minor_money_text(minor: int, currency: str, exponent: int) -> str:
     return money_text(from_minor(minor, exponent), currency)
+
+
+def even(number: Decimal | None) -> SafeString:
+    """For columns of small quantities with parts, such as single calls' credits: two decimals, so that they align.
+
+    >>> even(Decimal("1.4"))
+    '<span class="amount" title="1.4">1.40</span>'
+    """
+    if number is None:
+        return _none()
+    return format_html(
+        '<span class="amount" title="{}">{}</span>', exact(number), grouped(number, _places(number, 2))
+    )
 
 
 def quantity(number: Decimal | int | None, unit: str = "") -> SafeString:

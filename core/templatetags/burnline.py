@@ -20,6 +20,8 @@ register = template.Library()
 
 register.filter("money", figures.money)
 register.filter("bare_money", figures.bare_money)
+register.filter("fine_money", figures.fine_money)
+register.filter("even", figures.even)
 register.filter("money_text", figures.money_text)
 register.filter("rough_money", figures.rough_money)
 register.filter("quantity", figures.quantity)

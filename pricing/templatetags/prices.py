@@ -12,6 +12,8 @@ from pricing.price_units import is_token
 
 register = template.Library()
 
+register.filter("is_token", is_token)
+
 
 @register.filter
 def tokens(usage: dict[str, object]) -> Decimal | None:

@@ -4,28 +4,51 @@
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const month = new Intl.DateTimeFormat("en-US", { month: "short", timeZone: "UTC" });
   const day = (text) => `${Number(text.slice(8))} ${month.format(new Date(text))}`;
+  const CHART_HEIGHT = 296;
+  const LEGEND_ROW = 24;
+  const LEGEND_GAP = 12;
   let chart = null;
   let data = null;
 
+  // How many rows the names take below the chart, so that none is cut off and the bars keep their height.
+  const legendRows = () => {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+    const width = chart.getDom().clientWidth - 16;
+    let rows = 1;
+    let taken = 0;
+    for (const { name } of data.series) {
+      const own = pen.measureText(name).width + 16 + LEGEND_GAP;
+      if (taken && taken + own > width) [rows, taken] = [rows + 1, 0];
+      taken += own;
+    }
+    return rows;
+  };
+
   const draw = () => {
     if (!chart) return;
+    chart.getDom().style.height = `${CHART_HEIGHT + legendRows() * LEGEND_ROW}px`;
+    chart.resize();
     const money = data.currency ? { style: "currency", currency: data.currency } : {};
     const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1, ...money });
-    const small = new Intl.NumberFormat("en-US", { ...money, trailingZeroDisplay: "stripIfInteger" });
+    // Below five the lines of the grid lie at halves: then each has its cents.
+    const highest = Math.max(...data.days.map((_, n) => data.series.reduce((sum, { values }) => sum + Number(values[n]), 0)));
+    const small = new Intl.NumberFormat("en-US", { ...money, trailingZeroDisplay: highest < 5 ? "auto" : "stripIfInteger" });
     const short = (value) => (data.currency && Math.abs(value) < 1000 ? small : compact).format(value);
     const full = new Intl.NumberFormat("en-US", data.currency ? money : { maximumFractionDigits: 2 });
     const soft = token("--ink-soft");
+    const legend = legendRows();
     const type = { fontFamily: getComputedStyle(document.body).fontFamily, color: soft, fontSize: 12 };
     chart.setOption({
       animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
       animationDuration: 200,
       aria: { enabled: true, label: { description: data.title } },
       textStyle: type,
-      grid: { left: 8, right: 8, top: 16, bottom: 78, containLabel: true },
+      grid: { left: 8, right: 8, top: 16, bottom: 54 + legend * LEGEND_ROW, containLabel: true },
       tooltip: { trigger: "axis", renderMode: "richText", axisPointer: { type: "shadow" }, backgroundColor: token("--paper"),
         borderColor: token("--rule-strong"), textStyle: { ...type, color: token("--ink") },
         valueFormatter: (value) => full.format(value), order: "valueDesc" },
-      legend: { bottom: 32, type: "scroll", icon: "rect", itemWidth: 10, itemHeight: 10, textStyle: type, pageTextStyle: type },
+      legend: { bottom: 32, icon: "rect", itemWidth: 10, itemHeight: 10, itemGap: LEGEND_GAP, textStyle: type },
       dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl" }, { type: "slider", height: 18, bottom: 4, borderColor: token("--rule"),
         textStyle: type, fillerColor: token("--accent-paper"), handleStyle: { color: token("--accent") }, showDetail: false,
         brushSelect: false, dataBackground: { lineStyle: { color: token("--rule-strong") }, areaStyle: { color: token("--rule") } } }],
@@ -50,7 +73,8 @@
     if (!data.series.length) return;
     const canvas = place.querySelector("[data-explorer-canvas]");
     canvas.hidden = false;
-    place.querySelector("[data-explorer-still] figure").hidden = true;
+    for (const still of place.querySelectorAll("[data-explorer-still] :is(.chart-body, .legend)")) still.hidden = true;
+    place.querySelector("[data-explorer-still] figcaption").after(canvas);
     chart = echarts.init(canvas, null, { renderer: "svg" });
     chart.on("click", (point) => { if (data.href) location.href = data.href + data.days[point.dataIndex]; });
     draw();
@@ -58,7 +82,7 @@
 
   begin();
   document.addEventListener("htmx:afterSwap", begin);
-  addEventListener("resize", () => chart?.resize());
+  addEventListener("resize", draw);
   document.addEventListener("burnline:theme", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 })();

@@ -111,7 +111,7 @@ def test_the_usage_chart_is_drawn_anew_and_a_sign_in_that_ended_is_said(
         page.get_by_role("link", name="90 days").click()
         expect(page).to_have_url(re.compile(r"days=90"))
         expect(chart).to_have_count(1)
-        expect(page.locator("[data-explorer-still] figure")).to_be_hidden()
+        expect(page.locator("[data-explorer-still] .chart-plot")).to_be_hidden()
         page.get_by_role("link", name="Tokens", exact=True).click()
         expect(page).to_have_url(re.compile(r"unit=tokens"))
         expect(chart).to_have_count(1)

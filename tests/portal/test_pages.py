@@ -157,7 +157,7 @@ class TestCredits:
         page = text_of(visitor, "/portal/burn-table")
         assert "What a typical call burns" in page and "Beyond your credits, USD" in page
         # 1,000 tokens out burn 2 credits, 8,000 in 8,000; a credit beyond the grant costs 0.02.
-        assert ">any model<" in page and ">0.04<" in page
+        assert ">any model<" in page and ">0.0400<" in page
 
     def test_every_movement_is_in_the_file_and_pages_lead_through_them(
         self, visitor: Client, monkeypatch: pytest.MonkeyPatch
