@@ -8,7 +8,7 @@ from core.pages.figures import exact, money_text, percent
 from core.pages.units import counted_text, many
 
 Terms = Mapping[str, Any]
-TINY = Decimal("0.001")
+TINY = Decimal("0.0001")
 
 
 def charge_words(charge: Terms, currency: str, unit: str = "unit") -> list[str]:

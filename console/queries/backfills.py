@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from billing.backfills.rejected import NOT_TAKEN
 from billing.backfills.summary import finalized_periods, outcome_counts, part_counts, totals
 from core.models import DueWork
+from customers.models import Customer
 from metering.models import Backfill, BackfillRow, BackfillStep
 
 KINDS = ("backfill.check", "backfill.look", "backfill.close", "backfill.revert")
@@ -33,6 +34,7 @@ class Line:
     customer_id: int
     key: str
     name: str
+    zone: str
     state: str
     new: int
     cost: Decimal
@@ -65,8 +67,15 @@ def summary_of(row: Backfill) -> dict[str, Any]:
             for currency, states in told["charges"].items()
             for state, minor in sorted(states.items())
         ],
-        "finalized": finalized_periods(row),
+        "finalized": _with_zones(finalized_periods(row)),
     }
+
+
+def _with_zones(periods: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The periods, each with the zone of its customer: its days are local ones."""
+    customers = Customer.objects.filter(key__in={period["customer"] for period in periods})
+    zones = dict(customers.values_list("key", "timezone"))
+    return [{**period, "zone": zones[period["customer"]]} for period in periods]
 
 
 def progress_of(row: Backfill) -> Progress:
@@ -100,6 +109,7 @@ def line_of(step: BackfillStep) -> Line:
         step.customer_id,
         step.customer.key,
         step.customer.name,
+        step.customer.timezone,
         step.state,
         step.new,
         Decimal(found["cost"]["change"]) if found else Decimal(0),

@@ -1,11 +1,13 @@
 """One version of a plan: its terms in words, and what it changes against another."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from console.queries.plans import VersionPage, plan_pages
 from core.problems import NotFound
+from metering.models import Meter
+from metering.units import unit_of
 from pricing.charge_words import charge_words
 from pricing.models import Plan, PlanVersion
 from pricing.plan_terms import PlanTerms
@@ -74,10 +76,11 @@ def difference(before: PlanVersion, after: PlanVersion) -> tuple[ChangeWords, ..
     was = {charge.key: charge.as_json() for charge in old.charges}
     becomes = {charge.key: charge.as_json() for charge in new.charges}
     charges = []
+    units = {meter.key: unit_of(meter) for meter in Meter.objects.all()}
     for key in [*was, *(key for key in becomes if key not in was)]:
         one, other = was.get(key), becomes.get(key)
         if one != other:
-            charges.append(_charge(key, one, other, old.currency, told))
+            charges.append(_charge(key, one, other, old.currency, told, units))
     return (*plain, *charges)
 
 
@@ -93,9 +96,12 @@ def _charge(
     after: dict[str, Any] | None,
     currency: str,
     told: Iterable[TermChange],
+    units: Mapping[str, str],
 ) -> ChangeWords:
-    was = tuple(charge_words(before, currency)) if before else ()
-    becomes = tuple(charge_words(after, currency)) if after else ()
+    was, becomes = (
+        tuple(charge_words(charge, currency, units.get(charge.get("meter") or "", "unit"))) if charge else ()
+        for charge in (before, after)
+    )
     if was == becomes:
         # What the sentences leave unsaid: how it is shared, which meter counts.
         own = [change for change in told if change.field.startswith(f"charges.{key}.")]

@@ -25,10 +25,10 @@ PERIOD_STATES = {
 # What applying changed, else what the dry run found. Its JSON is that of ``billing.recounts.consequences``.
 TOLD = """
     WITH told AS (
-        SELECT s.customer_id, s.state, c.key, c.name, c.currency, coalesce(s.applied, s.found) AS t
+        SELECT s.customer_id, s.state, c.key, c.name, c.currency, c.timezone, coalesce(s.applied, s.found) AS t
         FROM billing_reratingstep s JOIN customers_customer c ON c.id = s.customer_id WHERE s.re_rating_id = %(id)s
     ), line AS (
-        SELECT customer_id, key, name, currency, state, t, (t->>'events')::bigint AS events,
+        SELECT customer_id, key, name, currency, timezone, state, t, (t->>'events')::bigint AS events,
                (t #>> '{cost,before}')::numeric AS cost_before, (t #>> '{cost,after}')::numeric AS cost_after,
                (t #>> '{credits,before}')::numeric AS credits_before, (t #>> '{credits,after}')::numeric AS credits_after,
                CASE WHEN currency = %(usd)s THEN (t #>> '{margin,before,rate}')::numeric END AS margin_before,
@@ -117,6 +117,7 @@ class CustomerLine:
     margin_before: Decimal | None
     margin_after: Decimal | None
     periods: tuple[dict[str, Any], ...]
+    zone: str
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ def customer_lines(
     with connection.cursor() as cursor:
         cursor.execute(
             f"""{TOLD} SELECT customer_id, key, name, currency, state, events, cost_before, cost_after, credits_before,
-                credits_after, charges, margin_before, margin_after, t->'periods' FROM line {where}
+                credits_after, charges, margin_before, margin_after, t->'periods', timezone FROM line {where}
             ORDER BY {SORTS[search.sort]} {way} NULLS LAST, customer_id LIMIT %(limit)s OFFSET %(offset)s
             """,
             {**_given(row), "limit": limit, "offset": offset, **values},
@@ -239,6 +240,7 @@ def _line(found: tuple[Any, ...]) -> CustomerLine:
         was,
         becomes,
         periods,
+        zone,
     ) = found
     return CustomerLine(
         customer_id,
@@ -253,4 +255,5 @@ def _line(found: tuple[Any, ...]) -> CustomerLine:
         was,
         becomes,
         tuple(json.loads(periods) if isinstance(periods, str) else periods or ()),
+        zone,
     )

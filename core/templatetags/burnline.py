@@ -14,7 +14,7 @@ from core.ids import public_id
 from core.money import CONTEXT
 from core.pages import charts, figures, times, units
 from core.periods import Period
-from core.times import render_time
+from core.times import parse_time, render_time
 
 register = template.Library()
 
@@ -100,6 +100,12 @@ def invoice_id(invoice: Any) -> str:
 @register.simple_tag
 def span_between(start: datetime, end: datetime, zone: str) -> str:
     return span(Period(start, end), zone)
+
+
+@register.simple_tag
+def span_told(start: str, end: str, zone: str) -> str:
+    """First and last local day of a period that is kept as JSON, its instants as text."""
+    return span(Period(parse_time(start), parse_time(end)), zone)
 
 
 @register.filter
