@@ -21,7 +21,7 @@ from metering.models import Meter
 COLUMNS = (
     Column("name", "Meter", order=("name", "key")),
     Column("key", "Key", order=("key",)),
-    Column("type", "Events of the type", order=("event_type", "key")),
+    Column("type", "Events of the type", low=True, order=("event_type", "key")),
     Column("counts", "Counts"),
     Column("plans", "In plans", low=True),
 )
