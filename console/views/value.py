@@ -180,7 +180,7 @@ def _costs(report: ValueReport, first: date, last: date) -> charts.BarChart:
         return {
             "Led to outcomes": row.cost,
             "Taken back": row.reversed_cost,
-            "Led to none": row.unattributed,
+            "Led to no outcome": row.unattributed,
         }
 
     return charts.stacked_bars(

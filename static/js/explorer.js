@@ -33,9 +33,12 @@
     const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1, ...money });
     // Below five the lines of the grid lie at halves: then each has its cents.
     const highest = Math.max(...data.days.map((_, n) => data.series.reduce((sum, { values }) => sum + Number(values[n]), 0)));
-    const small = new Intl.NumberFormat("en-US", { ...money, trailingZeroDisplay: highest < 5 ? "auto" : "stripIfInteger" });
+    // What is less than a cent or so keeps two digits that say something.
+    const places = highest > 0 && highest < 0.1 ? Math.min(10, Math.ceil(-Math.log10(highest)) + 1) : 2;
+    const parts = data.currency && places > 2 ? { minimumFractionDigits: places, maximumFractionDigits: places } : {};
+    const small = new Intl.NumberFormat("en-US", { ...money, ...parts, trailingZeroDisplay: highest < 5 ? "auto" : "stripIfInteger" });
     const short = (value) => (data.currency && Math.abs(value) < 1000 ? small : compact).format(value);
-    const full = new Intl.NumberFormat("en-US", data.currency ? money : { maximumFractionDigits: 2 });
+    const full = new Intl.NumberFormat("en-US", data.currency ? { ...money, ...parts } : { maximumFractionDigits: 2 });
     const soft = token("--ink-soft");
     const legend = legendRows();
     const type = { fontFamily: getComputedStyle(document.body).fontFamily, color: soft, fontSize: 12 };
