@@ -225,7 +225,7 @@ class TestVersions:
         draft(operator)
         page = operator.get("/console/plans/pro/versions/2").content.decode()
         assert "What it changes against version 1" in page
-        assert "$0.01 for each unit." in page and "above 1,000: $0.02." in page and "Charge overage" in page
+        assert "$0.01 for each token." in page and "above 1,000: $0.02." in page and "Charge overage" in page
 
     def test_it_is_published_and_retired(self, operator: Client) -> None:
         draft(operator)
