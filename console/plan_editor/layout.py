@@ -173,7 +173,9 @@ def form_of(terms: Terms, errors: Errors, catalog: Catalog, quantities: Mapping[
             "on_exhausted",
             "When credits run out",
             kind="select",
-            choices=tuple(zip(ON_EXHAUSTED, ("bill overage", "top up", "refuse calls"), strict=True)),
+            choices=tuple(
+                zip(ON_EXHAUSTED, ("bill overage", "sell more", "your product stops"), strict=True)
+            ),
         ),
         Input("burn_table", "Burn table, without a charge on credits", kind="select", choices=tables),
     )

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_the_page_says_what_happens(diary: Callable[[str], Diary]) -> None:
-    _, given, burnt, topped_up, _, kept = PAGE.read_text().split("\n## ")
+    _, given, burnt, topped_up, _, _, kept = PAGE.read_text().split("\n## ")
     book = diary("2027-01-01")
     send(book, given)
     send(book, burnt)
