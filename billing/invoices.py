@@ -47,7 +47,7 @@ def finalize_invoice(customer_id: int, invoice_id: UUID, *, now: datetime) -> In
         position = lock_customer(customer_id)
         invoice = Invoice.objects.get(customer_id=customer_id, id=invoice_id)
         if invoice.status == Invoice.Status.VOID:
-            raise Conflict("The invoice is void.")
+            raise Conflict(f"{invoice.number or 'The draft'} is void and stays so: nothing is due on it.")
         if invoice.status != Invoice.Status.DRAFT:
             return invoice
         subscription = Subscription.objects.select_related("customer").get(
@@ -170,7 +170,7 @@ def record_payment(
     if LedgerTransaction.objects.filter(customer_id=customer_id, kind=PAYMENT, reference=booking).exists():
         return invoice
     if invoice.status not in PAYABLE:
-        raise Conflict(f"Invoice {invoice.number or 'draft'} is {invoice.status}: it cannot be paid.")
+        raise Conflict(_why_not_payable(invoice))
     if not 0 < amount_minor <= invoice.open_minor:
         due, paid = (from_minor(minor, invoice.exponent) for minor in (invoice.open_minor, amount_minor))
         raise Conflict(
@@ -183,6 +183,13 @@ def record_payment(
         invoice.status, invoice.paid_at = Invoice.Status.PAID, now
     invoice.save(update_fields=["paid_minor", "status", "paid_at"])
     return invoice
+
+
+def _why_not_payable(invoice: Invoice) -> str:
+    if invoice.status == Invoice.Status.DRAFT:
+        return "This invoice is a draft: finalize it, and then book the payment."
+    paid = "is paid in full" if invoice.status == Invoice.Status.PAID else "is void"
+    return f"{invoice.number or 'The draft'} {paid}: nothing is due on it."
 
 
 @transaction.atomic
@@ -221,7 +228,8 @@ def mark_uncollectible(customer_id: int, invoice_id: UUID, *, now: datetime) -> 
     lock_customer(customer_id)
     invoice = Invoice.objects.get(customer_id=customer_id, id=invoice_id)
     if invoice.status != Invoice.Status.FINALIZED:
-        raise Conflict(f"Only an open invoice can be uncollectible; this one is {invoice.status}.")
+        told = "a draft: finalize or void it" if invoice.status == Invoice.Status.DRAFT else invoice.status
+        raise Conflict(f"Only an open invoice can be given up; this one is {told}.")
     invoice.status = Invoice.Status.UNCOLLECTIBLE
     invoice.save(update_fields=["status"])
     return invoice

@@ -78,6 +78,8 @@ def candidates(move: NewMove) -> list[Candidate]:
 def _not_published(version: PlanVersion) -> str:
     if version.status == PlanVersion.Status.PUBLISHED:
         return ""
+    if version.status == PlanVersion.Status.DRAFT:
+        return f"Version {version.number} is a draft: publish it first."
     return f"Version {version.number} is {version.status}: only a published one takes subscribers."
 
 

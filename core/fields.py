@@ -163,10 +163,9 @@ class Fields:
         for name in self.data:
             if name not in self.read:
                 near = get_close_matches(name, sorted(self.read), n=1)
-                hint = (
-                    f" Did you mean {near[0]!r}?" if near else f" Known are: {', '.join(sorted(self.read))}."
-                )
-                self.refuse(name, "unknown_field", f"There is no field {name[:80]!r} here.{hint}")
+                known = f"Known are: {', '.join(sorted(self.read))}." if self.read else "None is read."
+                hint = f"Did you mean {near[0]!r}?" if near else known
+                self.refuse(name, "unknown_field", f"There is no field {name[:80]!r} here. {hint}")
 
     def done(self) -> None:
         """Raise ``Invalid`` with everything that was wrong, unknown fields included."""

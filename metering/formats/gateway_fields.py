@@ -4,12 +4,13 @@ What identifies an event or is billed is read as strictly as at every door. The 
 where it is long, and left out where it cannot be stored: usage is worth more than its labels.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from core import limits, money, texts
-from core.problems import Invalid
+from core.problems import FieldError, Invalid
 from core.times import render_time
 
 # The event's time is known to the microsecond; Decimal(10) ** 6 of them make a second.
@@ -85,3 +86,14 @@ def milliseconds_between(start: Any, end: Any) -> int | None:
         return None
     between = (Decimal(end) - Decimal(start)) * 1000
     return int(between) if 0 <= between <= limits.LATENCY_MS_MAX else None
+
+
+def in_their_words(refused: Invalid, place: str, fields: Mapping[str, str]) -> Invalid:
+    """The refusal of an event in our own shape, with the sender's names for the fields: ``fields`` leads from ours to them."""
+
+    def theirs(field: str) -> str:
+        ours = field.removeprefix(place)
+        return place + fields.get(ours, ours)
+
+    errors = tuple(FieldError(theirs(error.field), error.code, error.detail) for error in refused.errors)
+    return Invalid(errors[0].detail, errors)

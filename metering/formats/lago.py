@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from core import limits
-from core.problems import FieldError, Invalid
-from metering.formats.gateway_fields import time_of_epoch
+from core.problems import Invalid
+from metering.formats.gateway_fields import in_their_words, time_of_epoch
 from metering.formats.native import read_event
 from metering.formats.plain_tokens import flag_uncounted, is_litellms, kept_numbers, take_out_tokens
 from metering.new_event import NewEvent
@@ -83,7 +83,7 @@ def read_lago_event(
         door = DOOR if customer is None else OWN_DOOR
         event = read_event(native, path, now=now, customer=customer, door=door)
     except Invalid as refused:
-        raise _in_their_words(refused, place) from None
+        raise in_their_words(refused, place, FIELDS) from None
     return flag_uncounted(event) if from_litellm else event
 
 
@@ -104,15 +104,3 @@ def _native(item: dict[str, Any], place: str) -> tuple[dict[str, Any], bool]:
             native["properties"] = properties | {AMOUNT: item[AMOUNT]}
         take_out_tokens(native)
     return native, from_litellm
-
-
-def _in_their_words(refused: Invalid, place: str) -> Invalid:
-    errors = tuple(
-        FieldError(place + _their_field(error.field.removeprefix(place)), error.code, error.detail)
-        for error in refused.errors
-    )
-    return Invalid(errors[0].detail, errors)
-
-
-def _their_field(field: str) -> str:
-    return FIELDS.get(field, field)

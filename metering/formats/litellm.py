@@ -14,7 +14,13 @@ import msgspec
 from core import limits, strict_json
 from core.problems import Invalid, Malformed, TooLarge
 from metering.costing import CACHE_HIT
-from metering.formats.gateway_fields import fitting_id, labels, milliseconds_between, time_of_epoch
+from metering.formats.gateway_fields import (
+    fitting_id,
+    in_their_words,
+    labels,
+    milliseconds_between,
+    time_of_epoch,
+)
 from metering.formats.native import read_event
 from metering.formats.reported_usage import USAGE_MISSING
 from metering.new_event import NewEvent
@@ -22,6 +28,13 @@ from metering.reading import Reading, read_each, read_one
 
 SOURCE = "litellm"
 DOOR = "litellm"
+# Our fields by the names that LiteLLM gives them, for its operator to find.
+FIELDS = {
+    "id": "litellm_call_id",
+    "customer": "end_user",
+    "time": "startTime",
+    "provider": "custom_llm_provider",
+}
 TYPE = "llm.call"
 NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 # Beside the properties that tell what LiteLLM itself knows, the tags that its operator may set for a call.
@@ -97,7 +110,10 @@ def read_body(body: bytes, content_type: str, *, now: datetime, customer: str | 
 def read_payload(item: Any, path: str = "", *, now: datetime, customer: str | None = None) -> NewEvent:
     """The event that one payload tells, from its bytes. Raises ``Invalid``."""
     told = _told(bytes(item), path)
-    event = read_event(_native(told, path), path, now=now, customer=customer, door=DOOR)
+    try:
+        event = read_event(_native(told, path), path, now=now, customer=customer, door=DOOR)
+    except Invalid as refused:
+        raise in_their_words(refused, f"{path}." if path else "", FIELDS) from None
     if told["cache_hit"] is True:
         # No provider was asked, so nothing that one bills can be missing.
         return msgspec.structs.replace(event, incomplete=False, flags=_with(event.flags, CACHE_HIT))

@@ -132,7 +132,7 @@ class TestACall:
 
     def test_without_a_customer_it_is_refused_by_field(self, post) -> None:
         body = post([payload(end_user=None)]).json()
-        assert (body["errors"][0]["field"], body["errors"][0]["code"]) == ("events[0].customer", "required")
+        assert (body["errors"][0]["field"], body["errors"][0]["code"]) == ("events[0].end_user", "required")
 
     def test_a_session_is_a_run(self, post) -> None:
         post([payload(session_id="s-9")])
@@ -147,12 +147,12 @@ class TestACall:
     @pytest.mark.parametrize(
         ("change", "field"),
         [
-            ({"litellm_call_id": None}, "events[0].id"),
-            ({"litellm_call_id": "no id"}, "events[0].id"),
+            ({"litellm_call_id": None}, "events[0].litellm_call_id"),
+            ({"litellm_call_id": "no id"}, "events[0].litellm_call_id"),
             ({"startTime": -1}, "events[0].startTime"),
             ({"startTime": "soon"}, "events[0].startTime"),
             ({"startTime": 1e40}, "events[0].startTime"),
-            ({"startTime": 0}, "events[0].time"),
+            ({"startTime": 0}, "events[0].startTime"),
             ({"metadata": {"usage_object": {"prompt_tokens": -1}}}, "events[0].response.usage.prompt_tokens"),
             (
                 {"metadata": {"usage_object": {"prompt_tokens": 1.5}}},
