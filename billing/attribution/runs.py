@@ -155,7 +155,7 @@ def runs_page(asked: RunFilter, page: PageRequest) -> tuple[list[Run], tuple[str
             Sql("), shown AS MATERIALIZED ("),
             chosen,
             Sql("), told AS ("),
-            told_runs(Sql("(e.customer_id, e.run_id) IN (SELECT customer_id, run_id FROM shown)")),
+            told_runs(_those_of("shown", asked)),
             Sql(f") SELECT {COLUMNS} FROM told ORDER BY {LATEST_FIRST}"),
         ],
         "",
@@ -195,13 +195,23 @@ def _begun(asked: RunFilter) -> Sql:
             Sql("SELECT e.customer_id, e.run_id, min(e.occurred_at) AS started_at"),
             *([Sql(f", {LAST_STATUS}")] if asked.status else []),
             *([Sql(f", sum({sums.text}) AS cost", sums.values)] if asked.cost_min is not None else []),
-            Sql(
-                " FROM metering_event e WHERE (e.customer_id, e.run_id) IN (SELECT customer_id, run_id FROM seen)"
-            ),
+            Sql(" FROM metering_event e WHERE "),
+            _those_of("seen", asked),
             Sql(" GROUP BY e.customer_id, e.run_id"),
         ],
         "",
     )
+
+
+def _those_of(runs: str, asked: RunFilter) -> Sql:
+    """Whether an event is of one of the runs, said in the words of the index that finds them."""
+    parts = [Sql("e.run_id <> ''")]
+    if asked.customer is None:
+        parts.append(Sql(f"(e.customer_id, e.run_id) IN (SELECT customer_id, run_id FROM {runs})"))
+    else:
+        parts.append(Sql("e.customer_id = %s", (asked.customer.id,)))
+        parts.append(Sql(f"e.run_id IN (SELECT run_id FROM {runs})"))
+    return joined(parts, " AND ")
 
 
 def _which(asked: RunFilter, after: Sequence[str]) -> Sql:
