@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from core.clock import now as present
 from core.pages.refusals import kept_private, problems_as_pages
+from core.problems import NotFound
 from customers.portal_links import customer_of_token
 from portal.visits import choose, leave, memberships, open_by_link, visit_of
 
@@ -28,7 +29,10 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 @problems_as_pages
 def enter(request: HttpRequest, token: str) -> HttpResponseBase:
-    customer, expires_at = customer_of_token(token, now=present())
+    try:
+        customer, expires_at = customer_of_token(token, now=present())
+    except NotFound as problem:
+        return kept_private(render(request, "portal/link_over.html", {"problem": problem}, status=404))
     open_by_link(request, customer, expires_at)
     return kept_private(redirect("portal:period"))
 

@@ -24,7 +24,9 @@ def test_a_link_opens_its_customers_portal(visitor: Client, acme: Company) -> No
 
 def test_a_link_past_its_end_opens_nothing(client: Client, acme: Company) -> None:
     link = create_portal_link(acme.customer, now=acme.now - timedelta(days=2), base_url="", seconds=60)
-    assert client.get(link.url).status_code == 404
+    answer = client.get(link.url)
+    assert answer.status_code == 404
+    assert "has expired or was cut off. Ask for a new one." in answer.content.decode()
     assert client.get("/portal/").status_code == 302
 
 
