@@ -87,8 +87,22 @@ def own_fees(stretches: list[Stretch], period: Period) -> list[tuple[Stretch, Fe
         if not stretch.terms.fee or (stretch.terms.proration == "none" and stretch is not paid[0]):
             continue
         share = stretch_share(stretch, period)
-        fees.append((stretch, Fee(stretch.terms.fee, share, f"{stretch.terms.name} plan")))
+        percent = stretch.terms.discount_percent or ZERO
+        fees.append((stretch, Fee(stretch.terms.fee, share, f"{stretch.terms.name} plan", percent)))
     return fees
+
+
+def commitment_of(stretches: list[Stretch], period: Period) -> Decimal | None:
+    """What is committed to in the period: each stretch's commitment, shared as its fee is. None where none has one."""
+    committed: Decimal | None = None
+    paid = [stretch for stretch in stretches if not stretch.trial]
+    for stretch in paid:
+        amount = stretch.terms.commitment
+        if amount is None or (stretch.terms.proration == "none" and stretch is not paid[0]):
+            continue
+        share = stretch_share(stretch, period)
+        committed = (committed or ZERO) + (amount if share is None else prorate(amount, share))
+    return committed
 
 
 def add_trial(parts: Parts, stretches: list[Stretch], period: Period) -> None:
@@ -105,7 +119,6 @@ def add_billed_fees(
     stretches: list[Stretch],
     period: Period,
     n: int,
-    discount_percent: Decimal | None,
 ) -> Elsewhere:
     """What a closing invoice bills in fees; returns what of this period's fees is billed elsewhere.
 
@@ -116,7 +129,7 @@ def add_billed_fees(
     """
     billed = billed_in_advance(subscription, period)
     in_advance = bool(stretches) and stretches[-1].terms.fee_timing == ADVANCE
-    listed, due = _sums(stretches, period, discount_percent)
+    listed, due = _sums(stretches, period)
     elsewhere = Elsewhere(listed, billed) if billed else Elsewhere()
     if not billed or billed != due:
         add_own_fees(parts, stretches, period)
@@ -136,15 +149,13 @@ def add_billed_fees(
     )
 
 
-def _sums(
-    stretches: list[Stretch], period: Period, discount_percent: Decimal | None
-) -> tuple[Decimal, Decimal]:
+def _sums(stretches: list[Stretch], period: Period) -> tuple[Decimal, Decimal]:
     """What the stretches' own fees come to, as listed and after the discount."""
     listed = due = ZERO
     for _, fee in own_fees(stretches, period):
         amount = fee.amount if fee.share is None else prorate(fee.amount, fee.share)
         listed += amount
-        due += kept_amount(_discounted(amount, discount_percent))
+        due += kept_amount(_discounted(amount, fee.discount_percent))
     return listed, due
 
 

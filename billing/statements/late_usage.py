@@ -183,12 +183,10 @@ def _add(known: Sum, unrounded: Decimal, minor: int, quantity: Decimal, words: s
     known.words = known.words or words
 
 
-def add_late_usage(
-    parts: Parts, stretch: Stretch, span: LateSpan, read: UsageReader, discount_percent: Decimal
-) -> None:
+def add_late_usage(parts: Parts, stretch: Stretch, span: LateSpan, read: UsageReader) -> None:
     """For each charge whose usage in the earlier period has changed, the difference, as a correction.
 
-    ``discount_percent`` is the subscription's of that period.
+    The stretch has the subscription's own terms of that period.
     """
     period = span.period
     keys = [metered.charge.key for metered in stretch.charges]
@@ -208,7 +206,7 @@ def add_late_usage(
             before=billed[key] or (NOTHING,),
             share=share,
             correction=True,
-            discount_percent=discount_percent,
+            discount_percent=stretch.terms.discount_percent or ZERO,
             pool=pools.get(key),
             pool_before=pools_before.get(key),
         )

@@ -16,13 +16,13 @@ from billing.statements.fees import (
     add_billed_fees,
     add_own_fees,
     add_trial,
-    period_share,
+    commitment_of,
     stretch_share,
 )
 from billing.statements.late_usage import COMMITMENT, LateSpan, add_corrections, add_late_usage
 from billing.statements.parts import Parts, UsageReader, describe, stretch_pools, within
 from billing.subscriptions.lifecycle import segments_between
-from billing.subscriptions.overrides import own_terms
+from billing.subscriptions.overrides import with_own_terms
 from billing.subscriptions.terms import MeteredCharge, Stretch, stretch_of
 from core.currencies import exponent_of
 from core.money import ZERO, AmountTooLarge, exact
@@ -75,11 +75,15 @@ class Statement:
 
 @dataclass
 class Sums:
-    """What a period's calls cost and burnt, and what of its fees other documents bill. ``free_cost`` is a trial's."""
+    """What a period's calls cost and burnt, what is committed to, and what of its fees other documents bill.
+
+    ``free_cost`` is a trial's.
+    """
 
     cost: Decimal = ZERO
     free_cost: Decimal = ZERO
     credit_revenue: Decimal = ZERO
+    committed: Decimal | None = None
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
 
     def add(self, calls: Usage, *, free: bool) -> None:
@@ -169,10 +173,9 @@ def correction_statement(
 def start_statement(subscription: Subscription, period: Period) -> Statement:
     """The first invoice of a plan whose fee is billed in advance: that fee alone."""
     parts = Parts()
-    stretches = stretches_in(subscription, period)[:1]
+    stretches = with_own_terms(stretches_in(subscription, period)[:1], subscription, period)
     add_own_fees(parts, stretches, period)
-    terms = own_terms(stretches[0].terms, subscription, period)
-    bare = replace(terms, commitment=None, margin_floor=None)
+    bare = replace(stretches[0].terms, margin_floor=None)
     return _statement(subscription, period, bare, parts, Sums())
 
 
@@ -189,11 +192,16 @@ def _rated(
     stretches: list[Stretch] | None = None,
 ) -> Statement:
     stretches = stretches_in(subscription, period) if stretches is None else stretches
+    stretches = with_own_terms(stretches, subscription, period)
     # After the end there is no stretch of its own: what is corrected then goes by the terms of the period it belongs to.
-    ruling = stretches or [stretch for span in late for stretch in stretches_in(subscription, span.period)]
-    terms = own_terms(ruling[-1].terms, subscription, period) if ruling else None
+    ruling = stretches or [
+        stretch
+        for span in late
+        for stretch in with_own_terms(stretches_in(subscription, span.period), subscription, period)
+    ]
+    terms = ruling[-1].terms if ruling else None
     if terms is not None and corrections_only:
-        terms = replace(terms, commitment=None, margin_floor=None)
+        terms = replace(terms, margin_floor=None)
     parts, sums = Parts(), Sums()
     for stretch in stretches:
         _add_usage(parts, stretch, period, read, several=len(stretches) > 1)
@@ -210,10 +218,10 @@ def _rated(
     if with_own_fee:
         add_own_fees(parts, stretches, period)
     elif n is not None:
-        percent = None if terms is None else terms.discount_percent
-        sums.elsewhere = add_billed_fees(parts, subscription, stretches, period, n, percent)
+        sums.elsewhere = add_billed_fees(parts, subscription, stretches, period, n)
     if terms is not None and not corrections_only:
         add_add_on_fees(parts, subscription, period, terms)
+        sums.committed = commitment_of(stretches, period)
     return _statement(subscription, period, terms, parts, sums)
 
 
@@ -227,7 +235,6 @@ def _statement(
     customer = subscription.customer
     currency = terms.currency if terms is not None else customer.currency
     exponent = exponent_of(currency)
-    commitment = terms.commitment if terms is not None else None
     floor = terms.margin_floor if terms is not None else None
     rated = _rate(
         subscription,
@@ -236,8 +243,7 @@ def _statement(
             charges=parts.charges,
             corrections=parts.corrections,
             fees=parts.fees,
-            commitment=commitment,
-            commitment_share=None if terms is None else period_share(subscription, period, terms.proration),
+            commitment=sums.committed,
             subscription_discount_percent=None if terms is None else terms.discount_percent,
             margin_floor=None if floor is None else MarginFloor(floor.rate, floor.on_breach),
             cost_total=sums.cost - sums.free_cost,
@@ -292,13 +298,10 @@ def stretches_in(subscription: Subscription, period: Period) -> list[Stretch]:
 
 def _add_late(parts: Parts, subscription: Subscription, span: LateSpan, read: UsageReader) -> None:
     """What came late for an earlier period, at the discount of that period, and what it leaves of the true-up."""
-    stretches = stretches_in(subscription, span.period)
-    if not stretches:
-        return
-    terms = own_terms(stretches[-1].terms, subscription, span.period)
+    stretches = with_own_terms(stretches_in(subscription, span.period), subscription, span.period)
     for stretch in stretches:
-        add_late_usage(parts, stretch, span, read, terms.discount_percent or ZERO)
-    if terms.commitment is not None:
+        add_late_usage(parts, stretch, span, read)
+    if any(stretch.terms.commitment is not None for stretch in stretches):
         due = _rated(subscription, span.period, [], read, with_own_fee=True)
         add_corrections(parts, subscription, span, due.lines, kind=COMMITMENT)
 
@@ -309,7 +312,13 @@ def _add_usage(parts: Parts, stretch: Stretch, period: Period, read: UsageReader
     pools = stretch_pools(stretch, usages, share)
     for metered in stretch.charges:
         usage = usages[metered.charge.key]
-        item = ChargeUsage(metered.charge, usage, share=share, pool=pools.get(metered.charge.key))
+        item = ChargeUsage(
+            metered.charge,
+            usage,
+            share=share,
+            pool=pools.get(metered.charge.key),
+            discount_percent=stretch.terms.discount_percent or ZERO,
+        )
         parts.add_charge(
             item,
             description=describe(stretch, metered, several=several),

@@ -1,5 +1,6 @@
 """A subscription's own terms, laid over its plan's: always for whole periods, dated by the first one they hold for."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,7 @@ from django.db import transaction
 
 from billing.ledger import lock_customer
 from billing.models import Subscription, SubscriptionOverride
+from billing.subscriptions.terms import Stretch
 from core.periods import Period
 from core.problems import Conflict, Invalid
 from pricing.cost_currency import in_another_currency
@@ -38,6 +40,17 @@ def own_terms(terms: PlanTerms, subscription: Subscription, period: Period) -> P
     """The plan's terms with the subscription's own of that period laid over them."""
     given = PlanTerms.overrides(overrides_in(subscription, period))
     return replace(terms, **given) if given else terms
+
+
+def with_own_terms(stretches: Iterable[Stretch], subscription: Subscription, period: Period) -> list[Stretch]:
+    """The stretches with the subscription's own terms of that period laid over their plans'; a trial stays free."""
+    given = PlanTerms.overrides(overrides_in(subscription, period))
+    if not given:
+        return list(stretches)
+    return [
+        stretch if stretch.trial else replace(stretch, terms=replace(stretch.terms, **given))
+        for stretch in stretches
+    ]
 
 
 @transaction.atomic
