@@ -12,8 +12,8 @@ from core import limits
 from core.currencies import parse_currency
 from core.fields import Fields
 from core.money import ONE, ZERO, plain
-from core.problems import FieldError
 from core.texts import TextError, clean_key
+from pricing.charge_errors import field_errors
 from pricing.engine.allowance import Allowance, check_allowances, parse_allowance
 from pricing.engine.charge import HUNDRED, Charge, parse_charge
 from pricing.engine.fields import ChargeError
@@ -137,7 +137,7 @@ class PlanTerms:
     @property
     def burn_tables(self) -> frozenset[str]:
         """Keys of the burn tables that the terms name."""
-        named = {getattr(charge.model, "burn_table", None) for charge in self.charges} | {self.burn_table}
+        named = {charge.burn_table for charge in self.charges} | {self.burn_table}
         return frozenset(table for table in named if table)
 
 
@@ -189,9 +189,7 @@ def _charges(fields: Fields) -> tuple[Charge, ...]:
             charge = parse_charge(item, path=f"{place}.")
             clean_key(charge.key)
         except ChargeError as error:
-            fields.errors += [
-                FieldError(issue.field.rstrip("."), issue.code, issue.detail) for issue in error.issues
-            ]
+            fields.errors += field_errors(error)
             continue
         except TextError as error:
             fields.refuse(f"{place}.key", "key", str(error))
@@ -211,9 +209,7 @@ def _allowances(fields: Fields, charges: tuple[Charge, ...]) -> tuple[Allowance,
         if not fields.errors:  # charges that could not be read would be missed here as well
             check_allowances(found, charges)
     except ChargeError as error:
-        fields.errors += [
-            FieldError(issue.field.rstrip("."), issue.code, issue.detail) for issue in error.issues
-        ]
+        fields.errors += field_errors(error)
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from core import limits, texts
 from core.problems import Conflict, FieldError, Invalid, NotFound
@@ -59,10 +59,7 @@ def add_version(
     currency, and where ``version_to_correct`` does.
     """
     Plan.objects.select_for_update().get(pk=plan.pk)
-    first = plan.versions.order_by("number").first()
-    if first is not None and first.terms["currency"] != terms.currency:
-        detail = f"The plan is sold in {first.terms['currency']}; make another plan for another currency."
-        raise Invalid.one("currency", "fixed", detail)
+    _refuse_another_currency(plan.versions.all(), terms)
     wrong = None if correction is None else version_to_correct(plan, terms, correction, now=now)
     last: int = plan.versions.aggregate(last=Max("number"))["last"] or 0
     return PlanVersion.objects.create(
@@ -85,10 +82,7 @@ def rewrite_draft(version: PlanVersion, terms: PlanTerms, *, now: datetime) -> P
     version = rows.get(pk=version.pk)
     if version.status != Status.DRAFT:
         raise Conflict("This version is published and fixed for ever; draft a new one.")
-    first = version.plan.versions.order_by("number").first()
-    if first is not None and first.pk != version.pk and first.terms["currency"] != terms.currency:
-        detail = f"The plan is sold in {first.terms['currency']}; make another plan for another currency."
-        raise Invalid.one("currency", "fixed", detail)
+    _refuse_another_currency(version.plan.versions.exclude(pk=version.pk), terms)
     if version.corrects is not None:
         correction = Correction(version.corrects.number, version.note, version.effective_at)
         version_to_correct(version.plan, terms, correction, now=now)
@@ -173,13 +167,20 @@ def _differences(path: str, before: Any, after: Any) -> Iterator[TermChange]:
         yield from _differences(place, before.get(name), after.get(name))
 
 
+def _refuse_another_currency(others: QuerySet[PlanVersion], terms: PlanTerms) -> None:
+    first = others.order_by("number").first()
+    if first is not None and first.terms["currency"] != terms.currency:
+        detail = f"The plan is sold in {first.terms['currency']}; make another plan for another currency."
+        raise Invalid.one("currency", "fixed", detail)
+
+
 def _check_references(terms: PlanTerms) -> None:
     assert _known_meters is not None, "the wiring hands over which meters there are"
     meters = _known_meters(terms.meters)
     tables = set(BurnTable.objects.filter(key__in=terms.burn_tables).values_list("key", flat=True))
     errors = []
     for index, charge in enumerate(terms.charges):
-        table = getattr(charge.model, "burn_table", None)
+        table = charge.burn_table
         if charge.meter is not None and charge.meter not in meters:
             detail = f"There is no meter with the key {charge.meter!r}; make it first."
             errors.append(FieldError(f"charges[{index}].meter", "unknown_meter", detail))

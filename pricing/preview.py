@@ -12,8 +12,9 @@ from core import limits
 from core.currencies import exponent_of, parse_currency
 from core.fields import Fields
 from core.money import ZERO, AmountTooLarge, exact, from_minor, plain
-from core.problems import FieldError, Invalid
+from core.problems import Invalid
 from pricing.burn_tables import Unlisted, burn, facts_of, version_at
+from pricing.charge_errors import field_errors
 from pricing.cost_currency import fields_that_follow_cost, in_another_currency
 from pricing.engine.charge import Charge, parse_charge
 from pricing.engine.contributions import contribution
@@ -77,13 +78,13 @@ def read_preview(data: Any, *, now: datetime) -> PreviewRequest:
 
 
 @exact
-def preview_price(request: PreviewRequest, *, now: datetime) -> dict[str, Any]:
+def preview_price(request: PreviewRequest) -> dict[str, Any]:
     """The amount and how it comes about. Raises ``Invalid`` for an event without a price, or an amount beyond
     bounds.
     """
     exponent = exponent_of(request.currency)
     try:
-        rated = rate_charge(request.charge, _usage(request, now), exponent=exponent)
+        rated = rate_charge(request.charge, _usage(request), exponent=exponent)
     except AmountTooLarge as error:
         raise Invalid.one("charge", "too_large", str(error)) from None
     return {"currency": request.currency, **rated_json(exponent, rated)}
@@ -101,7 +102,7 @@ def rated_json(exponent: int, rated: RatedCharge) -> dict[str, Any]:
     }
 
 
-def _usage(request: PreviewRequest, now: datetime) -> list[Usage]:
+def _usage(request: PreviewRequest) -> list[Usage]:
     if request.quantity is not None:
         facts = [("quantity", EventFacts(request.quantity, credits=request.quantity))]
     else:
@@ -191,7 +192,5 @@ def _charge(fields: Fields) -> Charge | None:
     try:
         return parse_charge(data, named=False, path="charge.")
     except ChargeError as error:
-        fields.errors += [
-            FieldError(issue.field.rstrip("."), issue.code, issue.detail) for issue in error.issues
-        ]
+        fields.errors += field_errors(error)
         return None

@@ -8,7 +8,8 @@ from core import limits
 from core.currencies import exponent_of, parse_currency
 from core.fields import Fields
 from core.money import ZERO, AmountTooLarge, exact, from_minor, plain
-from core.problems import FieldError, Invalid
+from core.problems import Invalid
+from pricing.charge_errors import field_errors
 from pricing.cost_currency import fields_that_follow_cost, in_another_currency
 from pricing.engine.allowance import Allowance, MeasuredCharge, check_allowances, parse_allowance, pool_parts
 from pricing.engine.charge import Charge, parse_charge
@@ -49,7 +50,7 @@ def read_plan_preview(data: Any) -> PlanPreviewRequest:
         if not fields.errors:
             check_allowances(allowances, [charge for charge, _ in charges])
     except ChargeError as error:
-        _note(fields, error)
+        fields.errors += field_errors(error)
     fields.done()
     return PlanPreviewRequest(currency, tuple(charges), tuple(allowances))
 
@@ -58,16 +59,12 @@ def _charge(fields: Fields, written: Any, place: str) -> Charge | None:
     try:
         charge = parse_charge(written, path=f"{place}.")
     except ChargeError as error:
-        _note(fields, error)
+        fields.errors += field_errors(error)
         return None
     if charge.model.name in EVENTS_NEEDED:
         detail = f"{charge.model.name} prices events: preview it alone, with its events."
         fields.refuse(f"{place}.model", "events_needed", detail)
     return charge
-
-
-def _note(fields: Fields, error: ChargeError) -> None:
-    fields.errors += [FieldError(issue.field.rstrip("."), issue.code, issue.detail) for issue in error.issues]
 
 
 @exact

@@ -9,10 +9,7 @@ from typing import Any
 from core.currencies import CurrencyError, parse_currency
 from core.money import ZERO, NumberError, parse_number
 from core.problems import Problem
-from pricing.preview import preview_price, read_preview
-
-# Prices that follow the event: what of it they follow.
-FOLLOWS = {"cost_plus": "cost", "dynamic": "amount"}
+from pricing.preview import EVENTS_NEEDED, preview_price, read_preview
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def _charge(charge: Any, currency: str, quantity: str, now: datetime) -> PricedC
     told = charge if isinstance(charge, dict) else {}
     key = str(told.get("key") or "charge")
     asked: dict[str, Any] = {"currency": currency, "charge": {**told, "key": key}}
-    follows = FOLLOWS.get(str(told.get("model")))
+    follows = EVENTS_NEEDED.get(str(told.get("model")))
     cells = told.get("cells")
     if follows:
         asked["events"] = [{follows: quantity}]
@@ -77,7 +74,7 @@ def _charge(charge: Any, currency: str, quantity: str, now: datetime) -> PricedC
     else:
         asked["quantity"] = quantity
     try:
-        answer = preview_price(read_preview(asked, now=now), now=now)
+        answer = preview_price(read_preview(asked, now=now))
     except Problem as problem:
         first = problem.errors[0] if problem.errors else None
         detail = f"{first.field.removeprefix('charge.')}: {first.detail}" if first else problem.detail

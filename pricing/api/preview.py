@@ -49,5 +49,4 @@ class PricePreviewView(ApiView):
         query_of(request).done()
         if isinstance(request.data, dict) and request.data.get("charges") is not None:
             return Response(preview_plan(read_plan_preview(request.data)))
-        at = now()
-        return Response(preview_price(read_preview(request.data, now=at), now=at))
+        return Response(preview_price(read_preview(request.data, now=now())))

@@ -15,6 +15,7 @@ from pricing.plans import (
     publish_version,
     read_terms,
     retire_version,
+    rewrite_draft,
 )
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -183,6 +184,16 @@ class TestVersions:
         assert first.plan.name == "Pro 2"
         with pytest.raises(Invalid):
             add_version(first.plan, read_terms(PRO | {"currency": "EUR"}), now=NOW)
+
+    def test_no_draft_leaves_the_currency_that_the_other_versions_are_sold_in(self, meters: set[str]) -> None:
+        euro = read_terms(PRO | {"currency": "EUR"})
+        first = create_plan(read_terms(PRO), now=NOW)
+        assert (
+            rewrite_draft(first, euro, now=NOW).terms["currency"] == "EUR"
+        )  # alone it has no other to keep to
+        add_version(first.plan, euro, now=NOW)
+        with pytest.raises(Invalid):
+            rewrite_draft(first, read_terms(PRO), now=NOW)
 
     def test_a_retired_version_is_not_published_again(self, meters: set[str]) -> None:
         draft = create_plan(read_terms(PRO), now=NOW)
