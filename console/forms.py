@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.http import QueryDict
 
 from core.fields import Fields
+from core.pages.tables import YEARS
 from core.problems import Problem
 
 Errors = Mapping[str, str]
@@ -64,8 +65,8 @@ def read_day(fields: Fields, name: str) -> date | None:
             day = date.fromisoformat(value)
         except (TypeError, ValueError):
             raise ValueError("Write a day: 2026-01-31.") from None
-        if not 2001 <= day.year <= 2199:
-            raise ValueError("Write a year from 2001 to 2199.")
+        if not YEARS[0] <= day.year <= YEARS[1]:
+            raise ValueError(f"Write a year from {YEARS[0]} to {YEARS[1]}.")
         return day
 
     found: date | None = fields.parsed(name, parse, None, code="date", stand_in=None)

@@ -77,6 +77,7 @@ ID_CHARACTERS_MAX = 255
 KEY_CHARACTERS_MAX = 100
 NAME_CHARACTERS_MAX = 200
 ADDRESS_CHARACTERS_MAX = 1_000
+TAX_NAME_CHARACTERS_MAX = 40
 
 # Years in which local midnights, month arithmetic and Postgres's timestamps all hold without a special case.
 YEAR_MIN = 1970

@@ -26,7 +26,7 @@ def read_new_customer(fields: Fields) -> dict[str, Any]:
         "currency": fields.parsed("currency", parse_currency, "USD", code="currency", stand_in="USD"),
         "timezone": fields.parsed("timezone", parse_zone, "UTC", code="timezone", stand_in="UTC"),
         "tax_rate": read_tax_rate(fields) or ZERO,
-        "tax_name": fields.text("tax_name", most=40, default=""),
+        "tax_name": fields.text("tax_name", most=limits.TAX_NAME_CHARACTERS_MAX, default=""),
         "address": read_address(fields),
     }
     fields.done()
@@ -44,7 +44,9 @@ def read_change(fields: Fields) -> CustomerChange:
         email=read_email(fields) if fields.has("email") else None,
         timezone=zone,
         tax_rate=read_tax_rate(fields),
-        tax_name=fields.text("tax_name", most=40, default="") if fields.has("tax_name") else None,
+        tax_name=fields.text("tax_name", most=limits.TAX_NAME_CHARACTERS_MAX, default="")
+        if fields.has("tax_name")
+        else None,
         address=read_address(fields) if fields.has("address") else None,
     )
     fields.done()

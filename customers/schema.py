@@ -29,7 +29,9 @@ class ChangeCustomerSchema(serializers.Serializer[Any]):
     email = serializers.CharField(required=False, allow_blank=True)
     timezone = serializers.CharField(required=False)
     tax_rate = DecimalText(required=False)
-    tax_name = serializers.CharField(required=False, allow_blank=True, max_length=40)
+    tax_name = serializers.CharField(
+        required=False, allow_blank=True, max_length=limits.TAX_NAME_CHARACTERS_MAX
+    )
     address = serializers.CharField(
         required=False, allow_blank=True, max_length=limits.ADDRESS_CHARACTERS_MAX
     )

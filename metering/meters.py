@@ -22,11 +22,10 @@ from metering.event_paths import (
     token_buckets,
 )
 from metering.models import Meter
-from metering.models.event import Event
+from metering.units import UNIT_CHARACTERS_MAX
 
 ONE = Decimal(1)
 COUNT, UNIQUE = Meter.Aggregation.COUNT, Meter.Aggregation.UNIQUE
-EVENT_TYPE_CHARACTERS_MAX = Event._meta.get_field("type").max_length or 0
 TOKEN_KIND = "token_kind"
 FILTER_SHOWN = 5
 TOKENS = "usage.tokens"
@@ -130,8 +129,8 @@ def read_meter(data: Any) -> MeterTerms:
     terms = MeterTerms(
         key=fields.key("key"),
         name=fields.text("name", default=""),
-        unit=fields.text("unit", most=40, default=""),
-        event_type=fields.text("event_type", most=EVENT_TYPE_CHARACTERS_MAX),
+        unit=fields.text("unit", most=UNIT_CHARACTERS_MAX, default=""),
+        event_type=fields.text("event_type", most=limits.EVENT_TYPE_CHARACTERS_MAX),
         aggregation=aggregation,
         value=_read_value(fields, aggregation),
         filter=_read_filter(fields),

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
+from core import limits
 from core.problems import Conflict, FieldError, Invalid, NotFound, Problem
 from core.remembered import remembered
 from core.texts import KEY, TextError, clean_key, clean_text
@@ -17,8 +18,6 @@ from pricing.models import BurnTable, BurnTableVersion
 from pricing.price_book import canonical_model
 
 __all__ = ["Burn", "BurnFacts", "BurnHistory", "Unlisted", "burn", "version_at"]
-
-NAME_MAX, NOTE_MAX = 200, 300
 
 
 class Unlisted(Problem):
@@ -45,7 +44,7 @@ def create_table(
     """
     errors: list[FieldError] = []
     key = _checked(lambda: clean_key(key), "key", errors)
-    name = _checked(lambda: clean_text(name, most=NAME_MAX), "name", errors)
+    name = _checked(lambda: clean_text(name, most=limits.NAME_CHARACTERS_MAX), "name", errors)
     if not name and not any(error.field == "name" for error in errors):
         errors.append(FieldError("name", "required", "Write a name that customers will read."))
     stored = _checked_version(rates, note, unlisted, errors)
@@ -201,7 +200,7 @@ def _compiled(version_id: int) -> RateTable:
 def _checked_version(rates: object, note: str, unlisted: str, errors: list[FieldError]) -> dict[str, Any]:
     parsed, faults = parse_rates(rates)
     errors += faults
-    note = _checked(lambda: clean_text(note, most=NOTE_MAX), "note", errors)
+    note = _checked(lambda: clean_text(note, most=limits.REASON_CHARACTERS_MAX), "note", errors)
     if unlisted not in BurnTableVersion.Unlisted.values:
         errors.append(FieldError("unlisted", "invalid", "Write pending or free."))
     if errors:

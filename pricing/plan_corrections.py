@@ -40,7 +40,7 @@ def split_correction(data: Any) -> tuple[Any, Correction | None]:
     fields = Fields(own)
     correction = Correction(
         fields.integer("corrects", least=1, most=limits.PLAN_VERSIONS_MAX),
-        fields.text("note", most=300),
+        fields.text("note", most=limits.REASON_CHARACTERS_MAX),
         fields.time("effective_at", None),
     )
     fields.done()

@@ -12,14 +12,14 @@ from console.access import staff_page
 from console.acts import Done, carry_out
 from console.forms import Input, day_start, errors_of, filled, read_day, written
 from console.queries.burn_tables import MarginCheck, margin_check, table_page, table_rows
-from core import strict_json
+from core import limits, strict_json
 from core.clock import now as present
 from core.fields import Fields
 from core.money import ONE, ZERO, plain
 from core.problems import Invalid, Problem
 from pricing.burn_margins import CREDIT_PRICE_LEAST
 from pricing.burn_rates import RateTable
-from pricing.burn_tables import NAME_MAX, NOTE_MAX, add_version, checked_rates, compiled, create_table
+from pricing.burn_tables import add_version, checked_rates, compiled, create_table
 from pricing.models import BurnTable
 from pricing.plan_terms import MONEY_MAX
 
@@ -150,9 +150,9 @@ def _rates(text: str) -> Any:
 
 def _publish(request: HttpRequest, rates: Any, now: datetime) -> Done:
     fields = Fields(written(request.POST, "key", "name", "first", "note", "unlisted"))
-    key, name = fields.key("key"), fields.text("name", most=NAME_MAX)
+    key, name = fields.key("key"), fields.text("name")
     day = read_day(fields, "first")
-    note, unlisted = fields.text("note", default="", most=NOTE_MAX), _unlisted(fields)
+    note, unlisted = fields.text("note", default="", most=limits.REASON_CHARACTERS_MAX), _unlisted(fields)
     fields.done()
     made = create_table(
         key,
@@ -175,7 +175,7 @@ def _unlisted(fields: Fields) -> str:
 def _announce(request: HttpRequest, key: str, rates: Any, now: datetime) -> Done:
     fields = Fields(written(request.POST, "first", "note", "unlisted", "correction"))
     day = read_day(fields, "first")
-    note, unlisted = fields.text("note", default="", most=NOTE_MAX), _unlisted(fields)
+    note, unlisted = fields.text("note", default="", most=limits.REASON_CHARACTERS_MAX), _unlisted(fields)
     correction = bool(fields.text("correction", default=""))
     fields.done()
     at = day_start(day) if day else now

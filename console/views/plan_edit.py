@@ -14,7 +14,7 @@ from console.plan_editor.layout import OWN, TIERED, Catalog, form_of
 from console.plan_editor.posted import terms_of
 from console.plan_editor.preview import priced
 from console.plan_editor.steps import carry_out_step, fit_models
-from core import strict_json
+from core import limits, strict_json
 from core.clock import now as present
 from core.fields import Fields
 from core.money import plain
@@ -131,7 +131,7 @@ def _correction(request: HttpRequest, desk: Desk) -> Correction | None:
     if desk.corrects is None:
         return None
     fields = Fields(written(request.POST, "note", "since"))
-    note, since = fields.text("note", most=300), read_day(fields, "since")
+    note, since = fields.text("note", most=limits.REASON_CHARACTERS_MAX), read_day(fields, "since")
     fields.done()
     return Correction(desk.corrects.number, note, day_start(since) if since else None)
 

@@ -14,7 +14,6 @@ from core.texts import whole_of
 
 ROWS_PER_PAGE = 50
 PAGE_MAX = 10_000  # an offset beyond it costs more than any reader gains
-SEARCH_CHARACTERS_MAX = 200
 YEARS = (2001, 2199)
 
 
@@ -98,7 +97,7 @@ def parameter(request: HttpRequest, name: str) -> str:
 
 def searched(request: HttpRequest) -> str:
     """What was typed into the search field."""
-    return storable(request.GET.get("q", ""), SEARCH_CHARACTERS_MAX)
+    return storable(request.GET.get("q", ""), limits.SEARCH_CHARACTERS_MAX)
 
 
 def day_of(request: HttpRequest, name: str = "day") -> date | None:

@@ -6,13 +6,14 @@ from rest_framework import serializers
 
 from core import limits
 from metering.models import Meter
+from metering.units import UNIT_CHARACTERS_MAX
 
 
 class NewMeterSchema(serializers.Serializer[Any]):
     key = serializers.CharField(max_length=limits.KEY_CHARACTERS_MAX)
     name = serializers.CharField(required=False, allow_blank=True, max_length=limits.NAME_CHARACTERS_MAX)
     unit = serializers.CharField(
-        required=False, allow_blank=True, max_length=40, help_text="token, image, ticket"
+        required=False, allow_blank=True, max_length=UNIT_CHARACTERS_MAX, help_text="token, image, ticket"
     )
     event_type = serializers.CharField(max_length=120)
     aggregation = serializers.ChoiceField(choices=Meter.Aggregation.values)

@@ -5,6 +5,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core import limits
 from core.clock import now
 from core.fields import Fields
 from core.http.once import answer_once
@@ -109,7 +110,7 @@ class BurnTablesView(ApiView):
         fields = Fields(request.data)
         key, name = fields.key("key"), fields.text("name")
         effective_at = fields.time("effective_at", None)
-        note = fields.text("note", most=300, default="")
+        note = fields.text("note", most=limits.REASON_CHARACTERS_MAX, default="")
         unlisted = fields.choice(
             "unlisted", BurnTableVersion.Unlisted.values, BurnTableVersion.Unlisted.PENDING
         )
@@ -169,7 +170,7 @@ class BurnVersionsView(ApiView):
         fields = Fields(request.data)
         at = now()
         effective_at = fields.time("effective_at", at)
-        note = fields.text("note", most=300, default="")
+        note = fields.text("note", most=limits.REASON_CHARACTERS_MAX, default="")
         unlisted = fields.choice(
             "unlisted", BurnTableVersion.Unlisted.values, BurnTableVersion.Unlisted.PENDING
         )

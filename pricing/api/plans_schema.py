@@ -163,7 +163,9 @@ class AddedVersionSchema(NewVersionSchema):
         help_text="the correction is for what happened from here on; from the beginning if absent",
     )
     note = serializers.CharField(
-        required=False, max_length=300, help_text="what is put right; required with `corrects`"
+        required=False,
+        max_length=limits.REASON_CHARACTERS_MAX,
+        help_text="what is put right; required with `corrects`",
     )
 
     class Meta:
