@@ -112,6 +112,11 @@ def plain(number: Decimal) -> str:
     return "0" if written == "-0" else written
 
 
+def plain_or_none(number: Decimal | None) -> str | None:
+    """The number as people write it; None where there is none."""
+    return None if number is None else plain(number)
+
+
 def shown(number: Decimal) -> str:
     """The number as ``plain`` writes it, with at most the 18 decimals that are kept.
 

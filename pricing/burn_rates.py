@@ -23,6 +23,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from core import limits
 from core.money import CONTEXT, ZERO, NumberError, parse_number, plain, to_stored
 from core.problems import FieldError
 from core.texts import TextError, clean_key
@@ -33,8 +34,10 @@ CALL, TOKENS = "call", "tokens"
 
 # In the order in which they weigh; every ``properties.…`` weighs as ``properties``.
 FIELDS = ("model", "family", "task", "properties", "type", "provider", "context", "status")
+MATCHED_BY_NAME = (*(name for name in FIELDS if name != "properties"), "token_kind")
 RATES_MAX = 500
 VALUES_MAX = 200
+VALUE_CHARACTERS_MAX = limits.EVENT_MODEL_CHARACTERS_MAX
 
 # Properties come from clients: a table must not remember every value it has ever met.
 REMEMBERED_MAX = 10_000
@@ -237,11 +240,8 @@ def _parse_rate(entry: object, path: str, errors: list[FieldError]) -> BurnRate 
     match = _parse_match(entry.get("match", {}), f"{path}.match", errors)
     if match is None:
         return None
-    return BurnRate(id_, match, _sorted_kinds(match), credits, per, derived is True)
-
-
-def _sorted_kinds(match: dict[str, tuple[str, ...]] | None) -> tuple[str, ...]:
-    return match.pop("token_kind", ()) if match else ()
+    kinds = match.pop("token_kind", ())
+    return BurnRate(id_, match, kinds, credits, per, derived is True)
 
 
 def _parse_match(told: object, path: str, errors: list[FieldError]) -> dict[str, tuple[str, ...]] | None:
@@ -253,16 +253,13 @@ def _parse_match(told: object, path: str, errors: list[FieldError]) -> dict[str,
     match = {}
     for name, value in told.items():
         place = f"{path}.{name}"
-        known = (
-            name in FIELDS[:3] or name in FIELDS[4:] or name == "token_kind" or _PROPERTY.fullmatch(str(name))
-        )
-        if not known:
-            fields = ", ".join((*FIELDS[:3], *FIELDS[4:], "token_kind", "properties.NAME"))
+        if name not in MATCHED_BY_NAME and not _PROPERTY.fullmatch(str(name)):
+            fields = ", ".join((*MATCHED_BY_NAME, "properties.NAME"))
             errors.append(FieldError(place, "unknown", f"Match by one of: {fields}."))
             continue
         values = value if isinstance(value, list) else [value]
         if not 0 < len(values) <= VALUES_MAX or not all(
-            isinstance(one, str) and 0 < len(one) <= 200 for one in values
+            isinstance(one, str) and 0 < len(one) <= VALUE_CHARACTERS_MAX for one in values
         ):
             errors.append(
                 FieldError(place, "invalid", f"Write a text, or a list of 1 to {VALUES_MAX} texts.")

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from core import limits
 from core.currencies import parse_currency
 from core.fields import Fields
-from core.money import ONE, ZERO, plain
+from core.money import ONE, ZERO, plain, plain_or_none
 from core.texts import TextError, clean_key
 from pricing.charge_errors import field_errors
 from pricing.engine.allowance import Allowance, check_allowances, parse_allowance
@@ -123,8 +123,8 @@ class PlanTerms:
             "on_exhausted": self.on_exhausted,
             "burn_table": self.burn_table,
             "commitment": None if self.commitment is None else {"amount": plain(self.commitment)},
-            "discount_percent": None if self.discount_percent is None else plain(self.discount_percent),
-            "cap": None if self.cap is None else plain(self.cap),
+            "discount_percent": plain_or_none(self.discount_percent),
+            "cap": plain_or_none(self.cap),
             "trial_days": self.trial_days,
             "margin_floor": None if self.margin_floor is None else self.margin_floor.as_json(),
         }

@@ -14,16 +14,12 @@ from billing.subscriptions.lifecycle import segments_from
 from billing.subscriptions.overrides import planned_overrides
 from billing.subscriptions.trials import in_trial
 from core.ids import public_id
-from core.money import CONTEXT, plain
+from core.money import CONTEXT, plain, plain_or_none
 from core.periods import Period
 from core.times import render_time
 from customers.models import Customer
 
 SHARE_STEP = Decimal("0.000001")
-
-
-def text_or_none(number: Decimal | None) -> str | None:
-    return None if number is None else plain(number)
 
 
 def period_json(period: Period) -> dict[str, str]:
@@ -215,7 +211,7 @@ def invoice_line_json(line: InvoiceLine) -> dict[str, Any]:
         "kind": line.kind,
         "description": line.description,
         "charge": line.charge or None,
-        "quantity": text_or_none(line.quantity),
+        "quantity": plain_or_none(line.quantity),
         "unit": line.unit or None,
         "unrounded": plain(line.unrounded),
         "amount_minor": line.amount_minor,

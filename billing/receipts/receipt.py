@@ -10,7 +10,7 @@ from billing.models import CreditGrant, Invoice, InvoiceLine, RatingPosition
 from billing.recounts.redraws import Standing, standing_draws
 from billing.subscriptions.terms import MeteredCharge, Stretch, stretches_of
 from core.ids import public_id
-from core.money import ZERO, exact, plain
+from core.money import ZERO, exact, plain, plain_or_none
 from core.times import render_time
 from customers.models import Customer
 from metering.stored_event import StoredEvent, event_by_id
@@ -261,7 +261,7 @@ def receipt_json(receipt: Receipt, *, for_operator: bool) -> dict[str, Any]:
                 "model": part.model,
                 "quantity": plain(part.quantity),
                 "unit": part.unit or None,
-                "price": None if part.price is None else plain(part.price),
+                "price": plain_or_none(part.price),
                 "currency": receipt.currency,
             }
             for part in receipt.charges
@@ -302,8 +302,8 @@ def _cost_json(receipt: Receipt) -> dict[str, Any]:
             {
                 "bucket": part.bucket,
                 "quantity": plain(part.quantity),
-                "unit_price": None if part.unit_price is None else plain(part.unit_price),
-                "amount": None if part.amount is None else plain(part.amount),
+                "unit_price": plain_or_none(part.unit_price),
+                "amount": plain_or_none(part.amount),
                 "price_row": part.price_row,
                 "source": part.source,
             }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from core.money import ZERO, plain
+from core.money import ZERO, plain, plain_or_none
 from pricing.engine.cost_plus import CostPlus
 from pricing.engine.credits import Credits
 from pricing.engine.dynamic import Dynamic
@@ -90,9 +90,6 @@ class Charge:
     def as_json(self) -> dict[str, Any]:
         """The charge as JSON, decimals as strings; ``parse_charge`` reads back an equal charge."""
 
-        def written(number: Decimal | None) -> str | None:
-            return None if number is None else plain(number)
-
         reversal = {"reversed_by": self.reversed_by, "reversal_days": self.reversal_days}
         return {
             "key": self.key,
@@ -100,12 +97,12 @@ class Charge:
             "model": self.model.name,
             **self.model.as_json(),
             "included": plain(self.included),
-            "minimum": written(self.minimum),
-            "maximum": written(self.maximum),
-            "discount_percent": written(self.discount_percent),
+            "minimum": plain_or_none(self.minimum),
+            "maximum": plain_or_none(self.maximum),
+            "discount_percent": plain_or_none(self.discount_percent),
             "prorate": self.prorate,
             "bill_failed": self.bill_failed,
-            "margin_floor": written(self.margin_floor),
+            "margin_floor": plain_or_none(self.margin_floor),
             **(reversal if self.reversed_by else {}),
         }
 

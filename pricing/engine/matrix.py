@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from core.money import ZERO, plain
+from core.money import ZERO, plain, plain_or_none
 from pricing.engine.fields import TEXT_LENGTH_MAX, Fields
 from pricing.engine.model import Billable, RatedLine
 from pricing.engine.usage import EventFacts, UnpricedEvent, Usage, merge
@@ -46,7 +46,7 @@ class Matrix:
             "cells": [
                 {"match": dict(cell.match), "unit_price": plain(cell.unit_price)} for cell in self.cells
             ],
-            "default_unit_price": None if default is None else plain(default),
+            "default_unit_price": plain_or_none(default),
         }
 
     def unit_price(self, dimensions: Mapping[str, str]) -> Decimal | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from core.money import ZERO, plain
+from core.money import ZERO, plain, plain_or_none
 from pricing.engine.fields import Fields
 from pricing.engine.model import Billable, RatedLine
 from pricing.engine.usage import EventFacts, Usage
@@ -43,16 +43,13 @@ class Percentage:
         )
 
     def as_json(self) -> dict[str, Any]:
-        def written(number: Decimal | None) -> str | None:
-            return None if number is None else plain(number)
-
         return {
             "rate": plain(self.rate),
             "fixed": plain(self.fixed),
             "free_events": self.free_events,
-            "free_amount": written(self.free_amount),
-            "min_per_event": written(self.min_per_event),
-            "max_per_event": written(self.max_per_event),
+            "free_amount": plain_or_none(self.free_amount),
+            "min_per_event": plain_or_none(self.min_per_event),
+            "max_per_event": plain_or_none(self.max_per_event),
         }
 
     @property

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from core.money import ZERO, plain
+from core.money import ZERO, plain, plain_or_none
 from pricing.engine.fields import Fields
 from pricing.engine.model import RatedLine
 
@@ -30,7 +30,7 @@ class Tiers:
         return {
             "tiers": [
                 {
-                    "up_to": None if tier.up_to is None else plain(tier.up_to),
+                    "up_to": plain_or_none(tier.up_to),
                     self.price_name: plain(tier.price),
                     "flat": plain(tier.flat),
                 }
@@ -85,31 +85,27 @@ class Tiers:
 
 def read_tiers(fields: Fields, price_name: str = "unit_price") -> Tiers:
     """Read ``tiers`` and ``flat_at_zero``, which may stand on the charge or on its first tier."""
-    is_rate = price_name == "rate"
+    flat_at_zero, is_first = fields.flag("flat_at_zero", False), True
 
     def read(item: Fields) -> Tier:
-        up_to = item.optional_number("up_to", above_zero=True)
-        flat = item.number_or_zero("flat")
-        if not item.has(price_name):
-            if not item.has("flat"):
-                item.refuse(price_name, "required", f"A tier has a {price_name}, a flat, or both.")
-            return Tier(up_to, ZERO, flat)
-        return Tier(up_to, item.fraction(price_name) if is_rate else item.number(price_name), flat)
+        nonlocal flat_at_zero, is_first
+        if is_first:
+            flat_at_zero, is_first = item.flag("flat_at_zero", False) or flat_at_zero, False
+        return _read_tier(item, price_name)
 
-    def read_first(item: Fields) -> Tier:
-        flags.append(item.flag("flat_at_zero", False))
-        return read(item)
-
-    flags = [fields.flag("flat_at_zero", False)]
-    seen: list[Tier] = []
-
-    def read_next(item: Fields) -> Tier:
-        seen.append(read(item) if seen else read_first(item))
-        return seen[-1]
-
-    tiers = fields.objects("tiers", read_next)
+    tiers = fields.objects("tiers", read)
     _check_bounds(fields, tiers)
-    return Tiers(tiers, price_name, any(flags))
+    return Tiers(tiers, price_name, flat_at_zero)
+
+
+def _read_tier(item: Fields, price_name: str) -> Tier:
+    up_to = item.optional_number("up_to", above_zero=True)
+    flat = item.number_or_zero("flat")
+    if item.has(price_name):
+        return Tier(up_to, item.fraction("rate") if price_name == "rate" else item.number(price_name), flat)
+    if not item.has("flat"):
+        item.refuse(price_name, "required", f"A tier has a {price_name}, a flat, or both.")
+    return Tier(up_to, ZERO, flat)
 
 
 def _check_bounds(fields: Fields, tiers: tuple[Tier, ...]) -> None:
