@@ -14,7 +14,8 @@ from pricing.model_names import BEGINNING, Alias, ModelNames, canonical_provider
 from pricing.models import ModelAlias, PriceRow, PriceSnapshot
 from pricing.price_book import book_changed
 from pricing.price_changes import Change, Comparison, Held, Outcome
-from pricing.price_sources.quotes import NameQuote, Place, PriceList, Quote, quote_from_json
+from pricing.price_sources.quotes import NameQuote, Place, PriceList, Quote
+from pricing.price_sources.reading import quote_from_json
 
 # Imports and approvals take turns, so that each sees the book the one before it left.
 _TURN = 7_301_001

@@ -22,7 +22,8 @@ from core.problems import FieldError, Invalid, NotFound, Problem
 from core.times import render_time
 from pricing.models import PriceRow
 from pricing.price_imports import set_operator_prices
-from pricing.price_sources.quotes import Quote, SourceError, quote_from_json
+from pricing.price_sources.quotes import Quote, SourceError
+from pricing.price_sources.reading import quote_from_json
 from pricing.price_units import is_token
 
 PER = Decimal(1_000_000)

@@ -32,7 +32,8 @@ from pricing.models import PriceRow, PriceSnapshot
 from pricing.price_imports import approve_staged, import_price_list, refuse_staged, set_operator_prices
 from pricing.price_sources.files import FORMATS, read_prices
 from pricing.price_sources.packaged import PACKAGED, import_packaged_prices
-from pricing.price_sources.quotes import PriceList, Quote, SourceError, quote_from_json
+from pricing.price_sources.quotes import PriceList, Quote, SourceError
+from pricing.price_sources.reading import quote_from_json
 
 EXAMPLE = OpenApiExample(
     "a negotiated price",

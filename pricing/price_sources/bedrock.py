@@ -3,7 +3,6 @@
 Dated, by region, mostly per thousand tokens. Models carry display names; an alias leads from the id that calls use.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from core.money import NumberError, parse_number
 from core.times import TimeError, parse_time
 from pricing.price_card import STANDARD
 from pricing.price_sources.quotes import PriceList, Quote, SourceError, merge, single_unit_price
+from pricing.price_sources.reading import tree_of
 
 SOURCE = "bedrock"
 
@@ -39,10 +39,7 @@ _WORDS = re.compile(r"[^a-z0-9.]+")
 
 def read_bedrock(text: str) -> PriceList:
     """Every on-demand token price. Raises ``SourceError`` when the text is not such a list."""
-    try:
-        told = json.loads(text, parse_float=Decimal)
-    except ValueError as error:
-        raise SourceError(f"The file is not JSON: {error}") from error
+    told = tree_of(text)
     if not isinstance(told, dict) or "products" not in told or "terms" not in told:
         raise SourceError("Write Amazon's price list, with products and terms.")
     skipped: Counter[str] = Counter()

@@ -7,7 +7,8 @@ million tokens). Lines that begin with ``#`` are notes.
 import csv
 import io
 
-from pricing.price_sources.quotes import PriceList, SourceError, quote_from_json
+from pricing.price_sources.quotes import PriceList, SourceError
+from pricing.price_sources.reading import quote_from_json
 
 SOURCE = "csv"
 NEEDED = ("provider", "model", "unit", "price")

@@ -1,14 +1,14 @@
 """Reading a file of prices by the name of its source."""
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 
 from pricing.price_sources.bedrock import read_bedrock
 from pricing.price_sources.csv_file import read_csv
 from pricing.price_sources.litellm import read_litellm
 from pricing.price_sources.openrouter import read_openrouter
-from pricing.price_sources.quotes import PriceList, SourceError, quote_from_json
+from pricing.price_sources.quotes import PriceList, SourceError
+from pricing.price_sources.reading import quote_from_json, tree_of
 
 FORMATS: Mapping[str, Callable[[str, str], PriceList]] = {
     "litellm": lambda text, version: read_litellm(text, version=version),
@@ -32,10 +32,7 @@ def read_prices(source: str, text: str, *, version: str = "") -> PriceList:
 
 def read_json(text: str, *, version: str) -> PriceList:
     """Prices in our own shape: ``{"prices": [{provider, model, unit, price, …}]}``. Raises ``SourceError``."""
-    try:
-        told = json.loads(text, parse_float=str, parse_int=str)
-    except ValueError as error:
-        raise SourceError(f"The file is not JSON: {error}") from error
+    told = tree_of(text, fraction=str, whole=str)
     prices = told.get("prices") if isinstance(told, dict) else None
     if not isinstance(prices, list) or not all(isinstance(price, dict) for price in prices):
         raise SourceError('Write {"prices": [{"provider", "model", "unit", "price"}]}.')

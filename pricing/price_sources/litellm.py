@@ -5,7 +5,6 @@ Its field names are read as a grammar: what is priced, then a cache lifetime, a 
 and for unknown.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,8 @@ from typing import Any
 from core.money import CONTEXT
 from pricing.model_names import canonical_provider
 from pricing.price_card import EVERY_DAY, STANDARD
-from pricing.price_sources.quotes import PriceList, Quote, SourceError, merge, read_window, single_unit_price
+from pricing.price_sources.quotes import PriceList, Quote, SourceError, merge, single_unit_price
+from pricing.price_sources.reading import read_window, tree_of
 from pricing.price_units import is_token
 
 SOURCE = "litellm"
@@ -71,10 +71,7 @@ INCLUSIVE = ("x-ai",)
 
 def read_litellm(text: str, *, version: str) -> PriceList:
     """Every price in the file that one of our units counts. Raises ``SourceError`` when it is not such a file."""
-    try:
-        models = json.loads(text, parse_float=Decimal)
-    except ValueError as error:
-        raise SourceError(f"The file is not JSON: {error}") from error
+    models = tree_of(text)
     if not isinstance(models, dict) or not all(isinstance(entry, dict) for entry in models.values()):
         raise SourceError("Write LiteLLM's object of models, each with its costs.")
     skipped: Counter[str] = Counter()

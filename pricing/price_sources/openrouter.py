@@ -1,6 +1,5 @@
 """Prices from OpenRouter's ``GET /api/v1/models``: decimal text, US dollars for a single unit, no history."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 from core.money import NumberError, parse_number
 from pricing.price_card import EVERY_DAY
 from pricing.price_sources.quotes import PriceList, Quote, SourceError, single_unit_price
+from pricing.price_sources.reading import tree_of
 
 SOURCE = "openrouter"
 
@@ -38,10 +38,7 @@ WHOLE_DAY = (time(), time())
 
 def read_openrouter(text: str, *, version: str) -> PriceList:
     """Every model's prices. Raises ``SourceError`` when the text is not OpenRouter's answer."""
-    try:
-        told = json.loads(text, parse_float=Decimal)
-    except ValueError as error:
-        raise SourceError(f"The file is not JSON: {error}") from error
+    told = tree_of(text)
     models = told.get("data") if isinstance(told, dict) else None
     if not isinstance(models, list):
         raise SourceError('Write OpenRouter\'s answer, {"data": [{"id", "pricing"}]}.')

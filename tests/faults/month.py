@@ -43,7 +43,7 @@ from metering.new_event import NewEvent
 from pricing.burn_tables import create_table
 from pricing.models import BurnTable, PlanVersion
 from pricing.price_imports import set_operator_prices
-from pricing.price_sources.quotes import quote_from_json
+from pricing.price_sources.reading import quote_from_json
 from tests.billing.world import START, a_customer, a_meter, a_plan, call, subscribe
 
 CLOSED = datetime(2026, 2, 1, 2, tzinfo=UTC)

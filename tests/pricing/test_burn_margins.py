@@ -13,7 +13,7 @@ from customers.customers import create_customer
 from pricing.burn_margins import KindMargin, derived_rates, margins_of
 from pricing.burn_rates import RateTable, parse_rates
 from pricing.price_imports import set_operator_prices
-from pricing.price_sources.quotes import quote_from_json
+from pricing.price_sources.reading import quote_from_json
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -11,7 +11,8 @@ from pricing.model_names import BEGINNING
 from pricing.models import ModelAlias, PriceRow, PriceSnapshot
 from pricing.price_book import book_changed, cost_of_usage, current_book, known_model, price_of
 from pricing.price_imports import set_operator_prices
-from pricing.price_sources.quotes import Quote, quote_from_json
+from pricing.price_sources.quotes import Quote
+from pricing.price_sources.reading import quote_from_json
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)

@@ -23,7 +23,7 @@ from core.problems import Conflict
 from metering.models import Event
 from pricing.burn_tables import add_version, create_table
 from pricing.price_imports import set_operator_prices
-from pricing.price_sources.quotes import quote_from_json
+from pricing.price_sources.reading import quote_from_json
 from tests.billing.test_path import breaches
 from tests.billing.world import START, a_customer, a_meter, a_plan, call, subscribe, use
 

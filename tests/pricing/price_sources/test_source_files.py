@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from core.money import plain
 from pricing.price_sources.files import read_prices
-from pricing.price_sources.quotes import PriceList, Quote, SourceError, quote_from_json
+from pricing.price_sources.quotes import PriceList, Quote, SourceError
+from pricing.price_sources.reading import quote_from_json
 
 
 def prices(read: PriceList) -> dict[tuple[Any, ...], str]:
