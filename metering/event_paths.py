@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from core.money import NumberError, parse_number
-from metering.formats.usage import BUCKETS, is_bucket, is_token_bucket
+from metering.formats.usage import BUCKETS, is_bucket, is_prompt_bucket, is_token_bucket
 
 PROPERTIES = "properties."
 USAGE = "usage."
@@ -52,12 +52,8 @@ class PathError(ValueError):
     """No such path; the message names those there are."""
 
 
-def _is_prompt(bucket: str) -> bool:
-    return is_token_bucket(bucket) and bucket.startswith(("input", "cache_"))
-
-
 def _is_answer(bucket: str) -> bool:
-    return is_token_bucket(bucket) and not _is_prompt(bucket)
+    return is_token_bucket(bucket) and not is_prompt_bucket(bucket)
 
 
 TEXTS: Mapping[str, ReadText] = {
@@ -77,7 +73,7 @@ NUMBERS: Mapping[str, ReadNumber] = {
 # Sums of buckets, under names that no bucket has.
 BUCKET_SUMS: Mapping[str, Callable[[str], bool]] = {
     "tokens": is_token_bucket,
-    "input_total": _is_prompt,
+    "input_total": is_prompt_bucket,
     "output_total": _is_answer,
     "cache_write": lambda bucket: bucket.startswith("cache_write_"),
 }

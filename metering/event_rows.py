@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from core.copying import NULL, copy_into, copy_line
 from metering.content_hash import WrittenEvent
 from metering.costing import cost_of_event
 
@@ -39,9 +40,7 @@ COLUMNS = (
     "price_book",
     "content_hash",
 )
-# No text from outside holds this character, so it can stand for NULL and leave the empty text to itself.
-_NULL = "\x02"
-COPY = f"COPY metering_event ({', '.join(COLUMNS)}) FROM STDIN WITH (FORMAT text, NULL E'\\x02')"
+COPY = copy_into("metering_event", COLUMNS)
 _json = msgspec.json.Encoder().encode
 
 # Up to here one statement, with its one round trip, takes less work than a transaction around COPY.
@@ -91,12 +90,12 @@ def prepare_line(customer_id: int, written: WrittenEvent, *, recorded_at: str) -
         written.usage,
         written.quantity,
         event.status,
-        _NULL if event.latency_ms is None else str(event.latency_ms),
+        NULL if event.latency_ms is None else str(event.latency_ms),
         event.hold,
         event.run_id,
-        _NULL if event.run is None else _json_text(event.run),
+        NULL if event.run is None else _json_text(event.run),
         written.properties,
-        _NULL if event.raw is None else _json_text(event.raw | {"flags": event.flags}),
+        NULL if event.raw is None else _json_text(event.raw | {"flags": event.flags}),
         event.mapping_version,
         event.door,
         format(cost.amount, "f"),
@@ -104,10 +103,7 @@ def prepare_line(customer_id: int, written: WrittenEvent, *, recorded_at: str) -
         "t" if cost.unpriced or event.incomplete else "f",
         str(cost.book),
     )
-    line = "\t".join(fields)
-    if "\\" in line:
-        line = line.replace("\\", "\\\\")
-    return f"{line}\t\\\\x{written.digest.hex()}"
+    return f"{copy_line(fields)}\t\\\\x{written.digest.hex()}"
 
 
 def copy_data(lines: Sequence[str], *, first_seq: int) -> bytes:
@@ -118,7 +114,7 @@ def copy_data(lines: Sequence[str], *, first_seq: int) -> bytes:
 def json_rows(lines: Sequence[str]) -> str:
     """The same lines as ``INSERT_FEW`` reads them. No text of an event holds a tab: within JSON it is written out."""
     rows = [
-        [None if field == _NULL else field for field in line.replace("\\\\", "\\").split("\t")]
+        [None if field == NULL else field for field in line.replace("\\\\", "\\").split("\t")]
         for line in lines
     ]
     return _json(rows).decode()

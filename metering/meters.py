@@ -10,7 +10,9 @@ from django.db import IntegrityError, transaction
 
 from core import limits, texts
 from core.fields import Fields
+from core.money import ONE
 from core.problems import Conflict, NotFound
+from metering.event_columns import TOKEN_KIND
 from metering.event_paths import (
     EventRow,
     PathError,
@@ -24,9 +26,7 @@ from metering.event_paths import (
 from metering.models import Meter
 from metering.units import UNIT_CHARACTERS_MAX
 
-ONE = Decimal(1)
 COUNT, UNIQUE = Meter.Aggregation.COUNT, Meter.Aggregation.UNIQUE
-TOKEN_KIND = "token_kind"
 FILTER_SHOWN = 5
 TOKENS = "usage.tokens"
 

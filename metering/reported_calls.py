@@ -14,7 +14,7 @@ from decimal import Decimal
 from django.db import connection
 
 from core.money import ZERO
-from metering.formats.usage import is_token_bucket
+from metering.formats.usage import is_prompt_bucket, is_token_bucket
 from metering.models import RicherReport
 from metering.new_event import NewEvent, as_kept
 
@@ -108,7 +108,7 @@ def report_of(event: NewEvent, digest: bytes) -> Report:
     ('100', '7', 3)
     """
     tokens = {bucket: count for bucket, count in event.usage.items() if is_token_bucket(bucket)}
-    into = sum((count for bucket, count in tokens.items() if _is_prompt(bucket)), ZERO)
+    into = sum((count for bucket, count in tokens.items() if is_prompt_bucket(bucket)), ZERO)
     out = sum(tokens.values(), ZERO) - into
     detail = 0 if event.incomplete else len(event.usage)
     return Report(event.id, event.source, into, out, detail, digest, event.properties.get("emitter", ""))
@@ -231,7 +231,3 @@ def _waiting(
         received=as_kept(event),
         recorded_at=now,
     )
-
-
-def _is_prompt(bucket: str) -> bool:
-    return bucket.startswith(("input", "cache_"))

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from core.money import CONTEXT, STORED_STEP, ZERO
+from core.money import CONTEXT, ONE, STORED_STEP, ZERO
 from pricing.price_units import CALL, REQUESTS, is_token, priced_as, prompt_tokens
 
 STANDARD = "standard"
@@ -19,7 +19,6 @@ EVERY_DAY = "1234567"
 OPERATOR_LAYER = 3
 
 _multiply, _add, _quantize = CONTEXT.multiply, CONTEXT.add, CONTEXT.quantize
-_ONE = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +228,7 @@ class PriceCard:
         for unit in slot.per_call:
             rate = None if buckets.get(unit) else slot.choose(unit, prompt, at)
             if rate is not None:
-                lines.append(_line(unit, _ONE, rate))
+                lines.append(_line(unit, ONE, rate))
         for line in lines:
             base = _add(base, line.amount)
         for rates in slot.percents:

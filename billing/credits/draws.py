@@ -8,13 +8,24 @@ from uuid import UUID
 
 from django.db import connection
 
+from core.copying import NULL, copy_into, copy_line
 from core.ids import new_id_texts
 
-COLUMNS = """customer_id, id, event_id, source, seq, n, grant_id, subscription_id, burn_table_version_id, burn_row,
-token_kind, quantity, credits, transaction_id, occurred_at, recorded_at"""
-# No text of an event holds this character, so it can stand for NULL and leave the empty text to itself.
-_NULL = "\x02"
-_COPY = f"COPY billing_creditdraw ({COLUMNS}) FROM STDIN WITH (FORMAT text, NULL E'\\x02')"
+COLUMNS = (
+    *(
+        "customer_id",
+        "id",
+        "event_id",
+        "source",
+        "seq",
+        "n",
+        "grant_id",
+        "subscription_id",
+        "burn_table_version_id",
+    ),
+    *("burn_row", "token_kind", "quantity", "credits", "transaction_id", "occurred_at", "recorded_at"),
+)
+_COPY = copy_into("billing_creditdraw", COLUMNS)
 
 
 class Draw(NamedTuple):
@@ -53,8 +64,8 @@ def _line(customer: str, id_: str, draw: Draw, transaction_id: str, recorded_at:
         draw.source,
         str(draw.seq),
         str(draw.n),
-        _NULL if draw.grant_id is None else str(draw.grant_id),
-        _NULL if draw.subscription_id is None else str(draw.subscription_id),
+        NULL if draw.grant_id is None else str(draw.grant_id),
+        NULL if draw.subscription_id is None else str(draw.subscription_id),
         str(draw.burn_table_version_id),
         draw.burn_row,
         draw.token_kind,
@@ -64,4 +75,4 @@ def _line(customer: str, id_: str, draw: Draw, transaction_id: str, recorded_at:
         draw.occurred_at.isoformat(),
         recorded_at,
     )
-    return "\t".join(fields).replace("\\", "\\\\") + "\n"
+    return copy_line(fields) + "\n"

@@ -15,6 +15,7 @@ import msgspec
 from django.db import connection, transaction
 
 from core import limits
+from core.copying import NULL, copy_into, copy_line
 from core.failpoints import failpoint
 from core.problems import Invalid, Malformed
 from metering.backfills.columns import Assembly, HowToRead, assign, how_from_json
@@ -27,14 +28,13 @@ from metering.customer_lookup import customer_ids
 from metering.formats.native import read_event
 from metering.models import Backfill, BackfillRow
 from metering.new_event import NewEvent, as_kept
+from metering.withdrawals import DOOR
 
-DOOR = "backfill"
-# No text from outside holds this character, so it can stand for NULL and leave the empty text to itself.
-_NULL = "\x02"
-_COPY = (
-    "COPY metering_backfillrow (backfill_id, n, outcome, customer_id, event_id, source, occurred_at, content_hash, received,"
-    " \"column\", reason) FROM STDIN WITH (FORMAT text, NULL E'\\x02')"
+COLUMNS = (
+    *("backfill_id", "n", "outcome", "customer_id", "event_id", "source", "occurred_at", "content_hash"),
+    *("received", '"column"', "reason"),
 )
+_COPY = copy_into("metering_backfillrow", COLUMNS)
 _json = msgspec.json.Encoder().encode
 Outcome = BackfillRow.Outcome
 
@@ -158,7 +158,7 @@ def _event_line(backfill_id: UUID, n: int, customer_id: int, event: NewEvent) ->
         "",
         "",
     )
-    return "\t".join(fields).replace("\\", "\\\\") + "\n"
+    return copy_line(fields) + "\n"
 
 
 def _rejected(backfill_id: UUID, n: int, row: Cells | RowTrouble, trouble: RowTrouble) -> str:
@@ -170,7 +170,7 @@ def _rejected(backfill_id: UUID, n: int, row: Cells | RowTrouble, trouble: RowTr
         str(backfill_id),
         str(n),
         Outcome.REJECTED.value,
-        *(_NULL, "", "", _NULL, _NULL),
+        *(NULL, "", "", NULL, NULL),
         _json({"cells": shown}).decode(),
         trouble.column[: limits.ID_CHARACTERS_MAX],
         trouble.reason[:500],
@@ -181,8 +181,8 @@ def _rejected(backfill_id: UUID, n: int, row: Cells | RowTrouble, trouble: RowTr
 
 def _escaped(text: str) -> str:
     """As COPY reads it: what is rejected was checked by nobody."""
-    if text == _NULL:
+    if text == NULL:
         return text
-    for raw, written in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), (_NULL, "?")):
+    for raw, written in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), (NULL, "?")):
         text = text.replace(raw, written)
     return text

@@ -23,7 +23,7 @@ BATCH = "application/cloudevents-batch+json"
 DOOR = "cloudevents"
 HEADER = "ce-"
 
-_ATTRIBUTES = frozenset(
+ATTRIBUTES = frozenset(
     ["specversion", "id", "source", "type", "time", "subject", "data", "datacontenttype", "dataschema"]
 )
 # A name of ours in `data` is ours only with the kind of value that we put there: `status: 200` is somebody's
@@ -104,7 +104,7 @@ def as_native(item: Any, path: str = "") -> dict[str, Any]:
         raise Invalid.one(f"{prefix}data", "object", "Write the event's data as a JSON object.")
     native: dict[str, Any] = {name: item[name] for name in ("id", "source", "type", "time") if name in item}
     native["customer"] = item.get("subject")
-    properties = {name: value for name, value in item.items() if name not in _ATTRIBUTES}
+    properties = {name: value for name, value in item.items() if name not in ATTRIBUTES}
     for name, value in (data or {}).items():
         if name == "quantity" or (name in _OURS and isinstance(value, _OURS[name]) and value is not True):
             native[name] = value

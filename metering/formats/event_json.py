@@ -14,6 +14,7 @@ _NOT_PLAIN = re.compile(rb"\\|\x7f|\xc2[\x80-\x9f]|\xef\xbb\xbf")
 _decoder = msgspec.json.Decoder(float_hook=money.parse_number)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 INTEGER_LIMIT = 10**20
+NDJSON_TYPES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 
 
 def decode_events(body: bytes) -> Any:

@@ -14,6 +14,7 @@ import msgspec
 from core import limits, strict_json
 from core.problems import Invalid, Malformed, TooLarge
 from metering.costing import CACHE_HIT
+from metering.formats.event_json import NDJSON_TYPES
 from metering.formats.gateway_fields import (
     fitting_id,
     in_their_words,
@@ -36,7 +37,6 @@ FIELDS = {
     "provider": "custom_llm_provider",
 }
 TYPE = "llm.call"
-NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 # Beside the properties that tell what LiteLLM itself knows, the tags that its operator may set for a call.
 _OPERATORS_TAGS = "spend_logs_metadata"
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -102,7 +102,7 @@ def read_body(body: bytes, content_type: str, *, now: datetime, customer: str | 
     if text.startswith(b"["):
         return read_each(_checked(_decoded(text)), read)
     # LiteLLM calls its lines application/json, too.
-    if content_type in NDJSON or b"\n" in text and _is_whole(text.partition(b"\n")[0]):
+    if content_type in NDJSON_TYPES or b"\n" in text and _is_whole(text.partition(b"\n")[0]):
         return read_each(_checked(line for line in text.split(b"\n") if line.strip()), read)
     return read_one(text, read)
 

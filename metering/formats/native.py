@@ -14,7 +14,7 @@ from typing import Any
 from core import limits, money, strict_json, texts, times
 from core.problems import FieldError, Invalid, Malformed
 from metering.formats import plain_events
-from metering.formats.event_json import decode_events, plain_values
+from metering.formats.event_json import NDJSON_TYPES, decode_events, plain_values
 from metering.formats.plain_events import AGE, COMMON_TIME, CONTEXTS, FUTURE, ONE, SOURCE_DEFAULT
 from metering.formats.reported_usage import ReportedUsage, read_response, read_usage
 from metering.formats.response_ids import own_id
@@ -57,7 +57,7 @@ def read_body(body: bytes, content_type: str, *, now: datetime, customer: str | 
     events or too many.
     """
     read = partial(read_event, now=now, customer=customer)
-    if content_type in {"application/x-ndjson", "application/ndjson", "application/jsonl"}:
+    if content_type in NDJSON_TYPES:
         told = plain_events.read_lines(body, now=now, customer=customer)
         return told or read_each(_checked_batch(_lines(body)), read)
     plain = plain_events.read_body(body, now=now, customer=customer)

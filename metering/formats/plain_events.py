@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from core import limits, money
+from core.money import ONE
 from metering.formats.response_ids import own_id
 from metering.formats.usage import BUCKETS
 from metering.new_event import NewEvent
@@ -41,7 +42,6 @@ CONTEXTS = {
 }
 FUTURE = timedelta(seconds=limits.EVENT_FUTURE_SECONDS_MAX)
 AGE = timedelta(days=limits.EVENT_AGE_DAYS_MAX)
-ONE = Decimal(1)
 SOURCE_DEFAULT = "api"
 
 

@@ -10,24 +10,11 @@ from typing import Any, NamedTuple
 
 from core import limits, texts
 from core.strict_json import RefusedNumber, RefusedText
-from metering.formats import litellm, otlp
+from metering.formats import cloudevents, lago, litellm, otlp
 from metering.formats.native import FIELDS
 from metering.formats.otlp import Span
 from metering.new_event import NewEvent
 
-CLOUD_EVENT = frozenset(
-    ["specversion", "id", "source", "type", "time", "subject", "data", "datacontenttype", "dataschema"]
-)
-LAGO = frozenset(
-    [
-        "transaction_id",
-        "external_subscription_id",
-        "code",
-        "timestamp",
-        "properties",
-        "precise_total_amount_cents",
-    ]
-)
 # Texts of a response that name what was used. All others could be what a person or a model wrote.
 RESPONSE_NAMES = frozenset(
     [
@@ -77,7 +64,7 @@ def kept_item(door: str, item: Any) -> dict[str, Any] | None:
         return None
     if door in ("cloudevents", "openmeter"):
         return {_name(name): _cloud_field(name, value) for name, value in _first(item)}
-    known = LAGO if door == "lago" else FIELDS
+    known = lago.KNOWN if door == "lago" else FIELDS
     return {_name(name): _field(name, value, known) for name, value in _first(item)}
 
 
@@ -98,7 +85,7 @@ def told_names(door: str, item: Any) -> Names:
 def _cloud_field(name: str, value: Any) -> Any:
     if name == "data" and isinstance(value, dict):
         return {_name(inner): _field(inner, item, None) for inner, item in _first(value)}
-    return _field(name, value, CLOUD_EVENT)
+    return _field(name, value, cloudevents.ATTRIBUTES)
 
 
 def _field(name: str, value: Any, known: frozenset[str] | None) -> Any:

@@ -70,6 +70,11 @@ def is_token_bucket(name: str) -> bool:
     return name in TOKENS or (is_bucket(name) and name.startswith(_CACHE_WRITE))
 
 
+def is_prompt_bucket(name: str) -> bool:
+    """Whether the bucket counts tokens that were sent, read from a cache or written into one."""
+    return is_token_bucket(name) and name.startswith(("input", "cache_"))
+
+
 def cache_write(ttl: str) -> str:
     """The bucket of writes to a cache of this lifetime; `cache_write_other` for one that is not a lifetime.
 

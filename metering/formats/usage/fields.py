@@ -4,9 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from core.money import CONTEXT, NumberError, parse_number
-
-ZERO = Decimal(0)
+from core.money import CONTEXT, ZERO, NumberError, parse_number
 
 LIST_MAX = (
     1000  # entries of a list inside a usage object; the longest real ones are server-side turns, some dozens
