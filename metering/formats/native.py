@@ -12,10 +12,11 @@ from functools import partial
 from typing import Any
 
 from core import limits, money, strict_json, texts, times
+from core.money import ONE
 from core.problems import FieldError, Invalid, Malformed
 from metering.formats import plain_events
 from metering.formats.event_json import NDJSON_TYPES, decode_events, plain_values
-from metering.formats.plain_events import AGE, COMMON_TIME, CONTEXTS, FUTURE, ONE, SOURCE_DEFAULT
+from metering.formats.plain_events import AGE, COMMON_TIME, CONTEXTS, FUTURE, SOURCE_DEFAULT
 from metering.formats.reported_usage import ReportedUsage, read_response, read_usage
 from metering.formats.response_ids import own_id
 from metering.new_event import NewEvent

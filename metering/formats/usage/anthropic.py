@@ -8,8 +8,9 @@ at another price.
 from collections.abc import Iterable
 from decimal import Decimal
 
+from core.money import ZERO
 from metering.formats.usage.disjoint import answer_buckets, writes_by_lifetime
-from metering.formats.usage.fields import ZERO, Fields
+from metering.formats.usage.fields import Fields
 from metering.formats.usage.normalized import Reading, UsagePart, added
 from metering.formats.usage.openai import read_tokens, service_tier
 from metering.formats.usage.reply import Reply, short_text

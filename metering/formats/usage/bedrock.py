@@ -6,11 +6,12 @@ the parts name no model unless the body does.
 
 from decimal import Decimal
 
+from core.money import ZERO
 from metering.formats.usage.anthropic import DEFAULT_LIFETIME, read_messages
 from metering.formats.usage.buckets import cache_write
 from metering.formats.usage.cohere import read_billed_units
 from metering.formats.usage.disjoint import check_total
-from metering.formats.usage.fields import ZERO, Fields, UsageError
+from metering.formats.usage.fields import Fields, UsageError
 from metering.formats.usage.normalized import Reading, UsagePart
 from metering.formats.usage.openai import read_tokens
 from metering.formats.usage.reply import Reply, short_text

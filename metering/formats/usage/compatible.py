@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from core.money import to_stored
+from core.money import ZERO, to_stored
 from metering.formats.usage.anthropic import read_messages
-from metering.formats.usage.fields import ZERO, Fields, UsageError
+from metering.formats.usage.fields import Fields, UsageError
 from metering.formats.usage.normalized import Reading, UsagePart, added
 from metering.formats.usage.openai import read_responses, read_tokens
 from metering.formats.usage.reply import Reply

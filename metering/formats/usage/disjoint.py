@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from core.money import ZERO
 from metering.formats.usage.buckets import cache_write
-from metering.formats.usage.fields import ZERO, Fields, UsageError
+from metering.formats.usage.fields import Fields, UsageError
 from metering.formats.usage.normalized import Reading
 
 MODALITIES = ("audio", "image", "video")

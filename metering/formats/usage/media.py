@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from metering.formats.usage.fields import ZERO, Fields, UsageError
+from core.money import ZERO
+from metering.formats.usage.fields import Fields, UsageError
 from metering.formats.usage.normalized import Reading, UsagePart
 from metering.formats.usage.openai import read_tokens, service_tier
 from metering.formats.usage.reply import Reply, short_text

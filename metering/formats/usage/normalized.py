@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from core.money import exact
-from metering.formats.usage.fields import ZERO, UsageError
+from core.money import ZERO, exact
+from metering.formats.usage.fields import UsageError
 
 MAPPING_VERSION = "2026-11-21.2"
 """Changes with every change of how a surface is read: a stored event tells by which rules it was made."""
