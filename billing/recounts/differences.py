@@ -116,7 +116,7 @@ class Side(RatingBatch):
         period = self.closed.counted_together(stretch.subscription, event.occurred_at)
         place = (stretch.segment_id, metered.charge.key, period.start)
         if place not in self._orders:
-            self._orders[place] = usage_before_each(stretch, metered, self._events_of(stretch, period))
+            self._orders[place] = usage_before_each(metered, self._events_of(stretch, period))
         return self._orders[place].get(event.seq, Usage())
 
     def _events_of(self, stretch: Stretch, period: Period) -> list[StoredEvent]:
@@ -125,9 +125,7 @@ class Side(RatingBatch):
         return [event for event in events if stretch.holds(event.occurred_at)]
 
 
-def usage_before_each(
-    stretch: Stretch, metered: MeteredCharge, events: Iterable[StoredEvent]
-) -> dict[int, Usage]:
+def usage_before_each(metered: MeteredCharge, events: Iterable[StoredEvent]) -> dict[int, Usage]:
     """By the event's ``seq``: what the charge had counted before it. Costs do not matter to it, so they may be old."""
     before: dict[int, Usage] = {}
     so_far = Usage()

@@ -18,7 +18,7 @@ from billing.credits.grants import NewGrant, active_at, grant_credits
 from billing.ledger import CREDIT, Entry, grant_account, post
 from billing.margins import days_are_stale
 from billing.models import CreditDraw, CreditGrant
-from billing.rating import RatingBatch, call_dimensions
+from billing.rating import RatingBatch
 from billing.subscriptions.terms import MeteredCharge, Stretch
 from core.money import CONTEXT, ZERO, exact
 from customers.models import Customer
@@ -219,11 +219,7 @@ class _Cover:
                 batch.gain(BucketKey(stretch.segment_id, metered.charge.key, hour, ()), gained)
                 amount += moved.amount + moved.lift
         batch.gain(BucketKey(stretch.segment_id, CALLS, hour, ()), Sums(prepaid=prepaid))
-        calls = Sums(amount=amount, covered=credits, prepaid=prepaid)
-        batch.gain(
-            BucketKey(batch.closed.customer_scope, CALLS, batch.closed.hour(at), call_dimensions(event)),
-            calls,
-        )
+        batch.gain_calls(event, Sums(amount=amount, covered=credits, prepaid=prepaid))
 
     def _draw(
         self, burn: _Burn, grant: CreditGrant | None, quantity: Decimal, credits: Decimal, n: int

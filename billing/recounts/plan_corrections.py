@@ -27,7 +27,7 @@ from billing.recounts.redraws import (
     redrawn_from,
     standing_draws,
 )
-from billing.recounts.replays import CountedOnce, Replay, Since, forget_usage
+from billing.recounts.replays import CountedOnce, Replay, Since, forget_usage, lose_calls
 from billing.retention import refuse_before_kept
 from billing.statements.late_periods import ANY_LINE, Cause, LatePlace, note_late
 from billing.statements.late_usage import LateSpan, corrections_of
@@ -101,7 +101,7 @@ class _PlanCorrection:
             forget_usage(self._subscriptions[id], own_since)
         after.count(events, burns_of(self._customer.id, self._draws_of(min(since.values()))), since)
         self._note_moved(before, after, corrected)
-        after.lose_calls(before)
+        lose_calls(after, before)
         after.write()
         for id in corrected:
             self._note_invoiced(self._subscriptions[id], start)

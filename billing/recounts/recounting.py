@@ -14,10 +14,11 @@ from billing.burning import CreditBurner
 from billing.ledger import lock_customer
 from billing.margins import days_are_stale
 from billing.models import Subscription
-from billing.rating import BATCH_EVENTS, RatingBatch, call_dimensions
+from billing.rating import BATCH_EVENTS, RatingBatch
 from billing.recounts.differences import Burns, Recalled
 from billing.recounts.move_credits import share_credits_at
 from billing.recounts.redraws import burns_of, standing_draws
+from billing.recounts.replays import forget_usage, lose_calls
 from billing.retention import refuse_before_kept
 from billing.statements.reversals import CountedReversals
 from billing.subscriptions.lifecycle import (
@@ -25,16 +26,15 @@ from billing.subscriptions.lifecycle import (
     NewSubscription,
     cancel_uncounted,
     change_uncounted,
-    segment_ids,
     start_uncounted,
     undo_planned_change,
 )
 from billing.subscriptions.terms import Stretch
 from core.money import exact
 from customers.models import Customer
-from metering.models import Event, UniqueValue, UsageBucket
+from metering.models import Event
 from metering.stored_event import StoredEvent, events_after
-from metering.usage import CALLS, BucketKey, Sums
+from metering.usage import Sums
 from pricing.models import PlanVersion
 
 
@@ -117,11 +117,11 @@ def _recounted(subscription: Subscription, at: datetime, now: datetime) -> Itera
     if next(_events(customer_id, rated_seq, since=max(at, start)), None) is None:
         yield
         return
-    _forget_period(subscription)
+    forget_usage(subscription, start)
     before = _replay(subscription, start, rated_seq, now, may_draw=False)
     yield
     after = _replay(subscription, start, rated_seq, now, may_draw=True)
-    _take_back_calls(after, before)
+    lose_calls(after, before)
     after.write()
     days_are_stale(customer_id, now=now)
 
@@ -167,25 +167,4 @@ def _count_for(batch: RatingBatch, subscription: Subscription, event: StoredEven
     calls = Sums()
     for stretch in held:
         batch.rate_under(stretch, event, calls)
-    batch.gain(_calls_key(batch, event), calls)
-
-
-def _calls_key(batch: RatingBatch, event: StoredEvent) -> BucketKey:
-    hour = batch.closed.hour(event.occurred_at)
-    return BucketKey(batch.closed.customer_scope, CALLS, hour, call_dimensions(event))
-
-
-def _take_back_calls(after: RatingBatch, before: RatingBatch) -> None:
-    scope = before.closed.customer_scope
-    for key, sums in before.gains.items():
-        if key.scope_id == scope:
-            negative = {name: -getattr(sums, name) for name in ("amount", "credits", "covered", "prepaid")}
-            after.gain(key, Sums(**negative))
-
-
-def _forget_period(subscription: Subscription) -> None:
-    """Remove the open period's buckets of the subscription's stretches."""
-    scopes = segment_ids(subscription.customer_id, subscription.id)
-    own = {"customer_id": subscription.customer_id, "scope_id__in": scopes}
-    UsageBucket.objects.filter(hour__gte=subscription.period_start, **own).delete()
-    UniqueValue.objects.filter(period_start__gte=subscription.period_start, **own).delete()
+    batch.gain_calls(event, calls)

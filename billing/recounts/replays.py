@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.models import Subscription
-from billing.rating import RatingBatch, call_dimensions
+from billing.rating import RatingBatch
 from billing.recounts.differences import Burns, Recalled
 from billing.statements.late_periods import Cause
 from billing.statements.reversals import FirstReversals
@@ -16,7 +16,7 @@ from billing.subscriptions.lifecycle import FAR, segment_ids
 from billing.subscriptions.terms import MeteredCharge, Stretch
 from metering.models import UniqueValue, UsageBucket
 from metering.stored_event import StoredEvent
-from metering.usage import CALLS, BucketKey, Sums
+from metering.usage import Sums
 
 # From when on each subscription's events are counted again; the others keep what they have.
 Since = dict[UUID, datetime]
@@ -36,16 +36,7 @@ class Replay(RatingBatch):
             for stretch in held:
                 self.rate_under(stretch, event, calls)
             if held:
-                hour = self.closed.hour(at)
-                self.gain(BucketKey(self.closed.customer_scope, CALLS, hour, call_dimensions(event)), calls)
-
-    def lose_calls(self, before: "Replay") -> None:
-        """Take what was counted before off the statistics of all calls: these stand, and only gain."""
-        scope = self.closed.customer_scope
-        for key, sums in before.gains.items():
-            if key.scope_id == scope:
-                names = ("amount", "credits", "covered", "prepaid")
-                self.gain(key, Sums(**{name: -getattr(sums, name) for name in names}))
+                self.gain_calls(event, calls)
 
     def open_period_of(self, at: datetime) -> None:
         """Rating has opened the periods of every event that it has rated."""
@@ -75,6 +66,18 @@ class CountedOnce(FirstReversals):
         )
         self._seen.add(place)
         return first
+
+
+def lose_calls(after: RatingBatch, before: RatingBatch) -> None:
+    """Take what was counted before off the statistics of all calls: these stand, and only gain."""
+    for key, sums in before.gains.items():
+        if key.scope_id == before.closed.customer_scope:
+            after.gain(
+                key,
+                Sums(
+                    amount=-sums.amount, credits=-sums.credits, covered=-sums.covered, prepaid=-sums.prepaid
+                ),
+            )
 
 
 def forget_usage(subscription: Subscription, since: datetime) -> None:

@@ -14,10 +14,8 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Max
 
-from billing.drafts import refresh_drafts
 from billing.ledger import lock_customer
-from billing.margins import refresh_days
-from billing.models import Invoice, ReRating, ReRatingStep
+from billing.models import ReRating, ReRatingStep
 from billing.rating import RatingBatch, rate_pending
 from billing.recounts.consequences import consequences, position_of
 from billing.recounts.differences import Differences, Side
@@ -32,6 +30,7 @@ from billing.recounts.redraws import (
     standing_draws,
 )
 from billing.recounts.repricing import cost_now
+from billing.recounts.taking_back import refresh_since
 from billing.retention import refuse_before_kept
 from billing.statements.late_periods import Cause
 from core.due_work import schedule
@@ -169,7 +168,7 @@ def apply_to(customer_id: int, re_rating_id: UUID, *, now: datetime) -> ReRating
             step.applied = correct_customer(customer_id, re_rating, now=now)
             step.applied_at, step.state = now, StepState.APPLIED
             step.save(update_fields=["applied", "applied_at", "state"])
-            _refresh(customer_id, re_rating)
+            refresh_since(customer_id, re_rating.span_start)
         failpoint("billing.rerating.before_commit")
     failpoint("billing.rerating.after_commit")
     if _move_on(re_rating_id, StepState.FOUND, State.APPLYING, State.APPLIED):
@@ -267,15 +266,6 @@ class _Correction:
             event = event_by_id(self._customer.id, places[seq].event_id, places[seq].source)
             if event is not None:
                 yield event
-
-
-def _refresh(customer_id: int, re_rating: ReRating) -> None:
-    """What is shown follows what is rated: drafts, and revenue and cost by day back to the span's start."""
-    refresh_drafts(customer_id)
-    back = Invoice.objects.filter(
-        customer_id=customer_id, kind="period", period_end__gt=re_rating.span_start
-    ).exclude(status=Invoice.Status.VOID)
-    refresh_days(Customer.objects.get(id=customer_id), periods_back=max(1, back.count()))
 
 
 def _move_on(re_rating_id: UUID, waiting: str, now_in: str, then: str) -> bool:
