@@ -39,8 +39,6 @@ class Rehearsal:
         self.currency = customer.currency
         self.stretches = stretches_of(customer.id)
         self.burner = CreditBurner(customer.id)
-        self._remaining = [grant.remaining for grant in self.burner.grants]
-        self._grant_names = {grant.id: grant.name or grant.key for grant in self.burner.grants}
         tables = {table for stretch in self.stretches for table in stretch.burn_tables}
         versions = BurnTableVersion.objects.filter(table__key__in=tables).select_related("table")
         self._versions = {version.id: version for version in versions}
@@ -48,12 +46,13 @@ class Rehearsal:
     def rate(self, event: StoredEvent) -> tuple[tuple[DrawPart, ...], tuple[ChargePart, ...]]:
         """What the event would draw, and add to charges."""
         stretches = [stretch for stretch in self.stretches if stretch.holds(event.occurred_at)]
-        self.burner.draws = []
-        for grant, remaining in zip(self.burner.grants, self._remaining, strict=True):
-            grant.remaining = remaining
         for stretch in stretches:
             self._burn(stretch, event)
-        drawn = self.burner.draws
+        drawn, grants = self.burner.draws, self.burner.touched
+        self.burner.draws = []
+        for draw in drawn:
+            if draw.grant_id is not None:
+                grants[draw.grant_id].remaining += draw.credits  # the next event finds what this one found
         credits = sum((draw.credits for draw in drawn), ZERO)
         covered = sum((draw.credits for draw in drawn if draw.grant_id), ZERO)
         charges = [part for stretch in stretches for part in charge_parts(stretch, event, credits, covered)]
@@ -73,7 +72,8 @@ class Rehearsal:
             )
             for draw in drawn
         ]
-        return draw_parts(rows, self._grant_names, self._versions), tuple(charges)
+        names = {grant.id: grant.name or grant.key for grant in grants.values()}
+        return draw_parts(rows, names, self._versions), tuple(charges)
 
     def _burn(self, stretch: Stretch, event: StoredEvent) -> None:
         """As ``billing.rating`` has the stretch's charges burn, or its plan where none of them does."""

@@ -65,6 +65,21 @@ def test_it_is_what_storing_it_makes(book: Diary, name: str) -> None:
         assert foreseen == book.get(f"/v1/events/{what}/receipt"), what
 
 
+def test_each_event_finds_what_an_expired_grant_of_its_time_had_left(book: Diary) -> None:
+    book.plan("plan", [over()])
+    book.subscribe("plan")
+    ends = {"amount": "5", "priority": 1, "expires_at": "2027-01-03T00:00:00Z"}
+    book.post("/v1/credit-grants", {"customer": "acme", **ends})
+    book.on("2027-01-04")
+    late = {"source": "diary", "customer": "acme", "type": "llm.call", "time": "2027-01-02T00:00:00Z"}
+    events = [late | {"id": name, "usage": {"output": 120}} for name in ("one", "two")]
+    one, two = book.post("/v1/events?dry_run=true", events)["receipts"]
+    assert one["credits"] == two["credits"]
+    assert [draw["credits"] for draw in one["credits"]["draws"]] == ["5", "1"]
+    book.post("/v1/events", events[0])
+    assert one == book.get("/v1/events/one/receipt")
+
+
 def test_many_events_of_a_customer_ask_for_its_terms_once(book: Diary) -> None:
     book.plan("plan", [metered(), over()])
     book.subscribe("plan")
