@@ -11,7 +11,7 @@ from django.conf import settings
 
 from billing.models import Invoice, InvoiceLine
 from core.money import from_minor
-from core.pages.figures import in_groups
+from core.pages.figures import readable
 from core.pages.units import counted_text
 from core.periods import local_date
 from customers.models import Customer
@@ -90,7 +90,7 @@ def invoice_text(invoice: Invoice) -> dict[str, Any]:
 
 
 def _line(invoice: Invoice, line: InvoiceLine) -> dict[str, object]:
-    steps = [in_groups(str(step["text"])) for step in line.explain if step["kind"] in STEPS_SHOWN]
+    steps = [readable(str(step["text"])) for step in line.explain if step["kind"] in STEPS_SHOWN]
     return {
         "description": line.description,
         "steps": steps[:STEPS_MAX],

@@ -17,8 +17,9 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 NOTHING = "\N{EN DASH}"
 STEPS = ((Decimal(10) ** 12, "T"), (Decimal(10) ** 9, "B"), (Decimal(10) ** 6, "M"), (Decimal(10) ** 3, "K"))
 COMPACT_FROM = 10_000
-# Whole parts of five digits or more, or of four where decimals follow.
-LONG_NUMBER = re.compile(r"(?<![\w.,/:-])(?:\d{4,}(?=\.\d)|\d{5,}(?![\w.,/:-]))")
+# Whole parts of five digits or more, or of four where decimals or the words of a quantity follow.
+LONG_NUMBER = re.compile(r"(?<![\w.,/:-])(?:\d{4,}(?=\.\d| ×| used| included| to bill)|\d{5,}(?![\w.,/:-]))")
+TOKEN_KIND = re.compile(r"\btoken_kind (\w+)")
 SMALL_DIGITS_MAX = 10
 SIGNIFICANT_DIGITS = 2
 FINE_DIGITS = 2
@@ -45,13 +46,17 @@ def exact(number: Decimal) -> str:
     return f"{MINUS if number < 0 else ''}{int(whole):,}{dot}{rest}"
 
 
-def in_groups(text: str) -> str:
-    """A sentence with its long numbers in groups of three; what may be a year, a date or a name stays.
+def readable(text: str) -> str:
+    """A step of a reckoning as people read it: long numbers in groups of three, kinds of token in words. What may be
+    a year, a date or a name stays.
 
-    >>> in_groups("2017.8187202 used, 1234567 × 0.00001, since 6 Oct 2026 by gpt-20251")
+    >>> readable("2017.8187202 used, 1234567 × 0.00001, since 6 Oct 2026 by gpt-20251")
     '2,017.8187202 used, 1,234,567 × 0.00001, since 6 Oct 2026 by gpt-20251'
+    >>> readable("model gpt-5, token_kind cache_read: 7680 × 0.0000008")
+    'model gpt-5, cache read tokens: 7,680 × 0.0000008'
     """
-    return LONG_NUMBER.sub(lambda found: f"{int(found[0]):,}", text)
+    named = TOKEN_KIND.sub(lambda found: f"{found[1].replace('_', ' ')} tokens", text)
+    return LONG_NUMBER.sub(lambda found: f"{int(found[0]):,}", named)
 
 
 def compact(number: Decimal) -> str:
