@@ -18,6 +18,7 @@ from config.places import Places
 from config.servers import owned, start_servers
 from core.remembered import forget_everything
 from tests import cache_keys
+from tests.left_as_found import left_as_found
 
 RUNNING = ExitStack()
 
@@ -70,10 +71,16 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered_from_another_test() -> None:
-    """A process keeps prices, rates and customers' ids in memory, by ids that another test's database gave to others."""
+def a_test_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing of another test's is found, and nothing is left to another.
+
+    A process keeps prices, rates and customers' ids in memory, by ids that another test's database gave to others.
+    """
     forget_everything()
     cache_keys.begin_anew()
+    with left_as_found():
+        yield
+        monkeypatch.undo()  # pytest would do it only after this
 
 
 @pytest.fixture(scope="module")

@@ -49,10 +49,11 @@ def test_nothing_of_a_body_outlives_the_answer_though_the_request_does(
 
     stream = io.BytesIO(b"x" * 1_000)
     gone = weakref.ref(stream)
-    letting_go_of_bodies(django_kept_alive)(environ_of(stream, path, 1_000), lambda *told: None)
+    answer = letting_go_of_bodies(django_kept_alive)(environ_of(stream, path, 1_000), lambda *told: None)
     del stream
     assert kept
     assert gone() is None
+    answer.close()
 
 
 def test_the_servers_bytes_go_as_soon_as_the_last_is_read() -> None:

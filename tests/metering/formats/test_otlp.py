@@ -2,11 +2,13 @@
 
 import gzip
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.conf import settings
 from google.rpc.status_pb2 import Status
 from hypothesis import given
@@ -23,6 +25,7 @@ from tests.metering.formats.otlp_exports import CALL, as_protobuf, export, span
 
 pytestmark = pytest.mark.django_db
 PAYLOADS = Path(settings.ROOT).parent / "shared" / "payloads"
+CAPTURED_ON = datetime(2026, 11, 22, tzinfo=UTC)  # later its spans would be too old to be taken in
 CAPTURED = {
     "application/x-protobuf": PAYLOADS / "otlp_openai.bin",
     "application/json": PAYLOADS / "otlp_openai.json",
@@ -106,7 +109,8 @@ class TestTheProtocol:
 def test_a_captured_export_is_read_whole(post_traces, content_type) -> None:
     if not CAPTURED[content_type].exists():
         pytest.skip("the captured exports are not beside this checkout")
-    assert post_traces(CAPTURED[content_type].read_bytes(), content_type).status_code == 200
+    with time_machine.travel(CAPTURED_ON):
+        assert post_traces(CAPTURED[content_type].read_bytes(), content_type).status_code == 200
     kept = {row.event_id: row.received for row in UnmatchedEvent.objects.filter(customer_key="cus_123")}
     embedded = kept.pop("fe22ad6e24e02f42e5f032e35eb6b87a:91698f69a6347e7b")
     assert embedded["usage"] == {"input": "8"}
