@@ -66,8 +66,10 @@ def events() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def carefully(sent: list[bytes], lone: bool, customer: str | None) -> Reading:
-    read, items = partial(read_event, now=NOW, customer=customer), [decode_events(one) for one in sent]
-    return read_one(items[0], read) if lone else read_each(items, read)
+    read = partial(read_event, now=NOW, customer=customer)
+    if lone:
+        return read_one(decode_events(sent[0]), read)  # a single one's body holds no other
+    return read_each([decode_events(one) for one in sent], read)
 
 
 def in_one_pass(sent: list[bytes], shape: str, customer: str | None = None) -> Reading | None:
