@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
-from django.urls import get_urlconf
 from django.utils import timezone, translation
 
 
@@ -40,5 +39,4 @@ def _found() -> dict[str, object]:
         ],
         "time zone": timezone.get_current_timezone_name(),
         "language": translation.get_language(),
-        "addresses": get_urlconf(),
     }
