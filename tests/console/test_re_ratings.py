@@ -64,7 +64,8 @@ class TestNew:
     def test_a_button_pressed_twice_asks_once(self, operator: Client) -> None:
         form = operator.get("/console/re-ratings/new").content.decode()
         mark = form.partition('name="once" value="')[2].partition('"')[0]
-        answers = [operator.post("/console/re-ratings/new", asked(once=mark)) for _ in range(2)]
+        sent = asked(once=mark)
+        answers = [operator.post("/console/re-ratings/new", sent) for _ in range(2)]
         assert answers[0]["Location"] == answers[1]["Location"]
         assert ReRating.objects.count() == 1
 
