@@ -9,6 +9,7 @@ CSS = (Path(__file__).resolve().parents[3] / "static" / "css" / "tokens.css").re
 READ_AS_TEXT = ("ink", "ink-soft", "accent", "good", "warn", "bad")
 PAPERS = ("paper", "paper-shade")
 AA = 4.5
+AA_GRAPHICS = 3
 
 
 def tokens(block: str) -> dict[str, str]:
@@ -48,3 +49,10 @@ def test_ink_is_readable_on_tinted_banners(theme: dict[str, str]) -> None:
     for name in ("accent", "good", "warn", "bad"):
         assert contrast(theme["ink"], theme[f"{name}-paper"]) >= AA
     assert contrast(theme["on-accent"], theme["accent"]) >= AA
+
+
+@pytest.mark.parametrize("theme", [LIGHT, BY_CHOICE], ids=["light", "dark"])
+def test_bars_lines_and_edges_of_fields_stand_out_on_paper(theme: dict[str, str]) -> None:
+    drawn = [name for name in theme if name.startswith("hue-")] + ["rule-strong"]
+    pale = [name for name in drawn if contrast(theme[name], theme["paper"]) < AA_GRAPHICS]
+    assert len(drawn) == 10 and not pale
