@@ -102,8 +102,10 @@ MEASURES: Mapping[str, Measure] = {
         Measure("retry_cost", ("retry_cost",), "Cost of retries", for_operators=True, money="cost"),
         Measure("retry_credits", ("retry_credits",), "Credits of retries"),
         Measure("charges", ("charges",), "Price of the calls", money="own"),
-        Measure("revenue", ("charges", "prepaid"), "Revenue", for_operators=True, money="own"),
-        Measure("margin", ("charges", "prepaid", "cost"), "Margin", for_operators=True, money="own"),
+        Measure("revenue", ("charges", "prepaid"), "Revenue of the calls", for_operators=True, money="own"),
+        Measure(
+            "margin", ("charges", "prepaid", "cost"), "Margin of the calls", for_operators=True, money="own"
+        ),
     )
 }
 # What only the hourly sums know: the calls' own prices, and what burnt credits were sold for.

@@ -187,3 +187,10 @@ def test_names_without_a_bar_are_added_up() -> None:
     told: Any = explorer_data(chart, [day], names)
     by_name = {series["name"]: series["values"] for series in told["series"]}
     assert by_name["Other"] == ["10"] and by_name["n11"] == ["12"]
+
+
+@pytest.mark.parametrize("measure", ["charges", "revenue", "margin"])
+def test_what_calls_earn_is_not_taken_for_all_that_is_earned(operator: Client, measure: str) -> None:
+    page = text_of(operator, "/console/explore", by="model", measure=measure, customer="acme")
+    assert "of the calls" in page and "all that is earned is on <a" in page
+    assert "all that is earned" not in text_of(operator, "/console/explore", by="model", measure="cost")
