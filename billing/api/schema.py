@@ -83,7 +83,7 @@ class SubscriptionSchema(serializers.Serializer[Any]):
     trial_ends_at = serializers.DateTimeField(allow_null=True, help_text="before it nothing is charged")
     overrides = OverridesSchema(help_text="of the open period")
     next_overrides = OverridesSchema(allow_null=True, help_text="planned from the next period on")
-    stretches = StretchSchema(many=True)
+    stretches = StretchSchema(many=True, help_text="from the open period on")
 
     class Meta:
         ref_name = "Subscription"

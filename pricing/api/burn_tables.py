@@ -17,7 +17,6 @@ from core.idempotency import Answer
 from core.times import render_time
 from pricing.api.burn_margins import CHECK, PARAMETERS, margins_json, read_question
 from pricing.api.prices_schema import (
-    BurnHistorySchema,
     BurnMarginsSchema,
     BurnTableSchema,
     BurnVersionSchema,
@@ -146,14 +145,18 @@ class BurnVersionsView(ApiView):
 
     @extend_schema(
         tags=["catalogue"],
-        summary="Read a burn table's whole history, newest first",
+        summary="List a burn table's versions, newest first",
         operation_id="listBurnTableVersions",
-        responses={200: BurnHistorySchema, **refusals(404, 422)},
+        parameters=PAGE_PARAMETERS,
+        responses={200: page_schema("BurnTableVersionPage", BurnVersionSchema), **refusals(404, 422)},
     )
     def get(self, request: Request, key: str) -> Response:
-        query_of(request).done()
-        versions = table_by_key(key).versions.order_by("-number")
-        return Response({"results": [version_json(version) for version in versions]})
+        query = query_of(request)
+        page = page_request(query)
+        query.done()
+        return Response(
+            page_of(table_by_key(key).versions.all(), page, order=("-number",), render=version_json)
+        )
 
     @extend_schema(
         tags=["catalogue"],

@@ -209,10 +209,3 @@ class BurnTableSchema(serializers.Serializer[Any]):
 
     class Meta:
         ref_name = "BurnTable"
-
-
-class BurnHistorySchema(serializers.Serializer[Any]):
-    results = BurnVersionSchema(many=True)
-
-    class Meta:
-        ref_name = "BurnTableHistory"

@@ -28,6 +28,9 @@ def test_a_table_is_created_announced_ahead_and_read_with_its_history(operator_a
     assert [version["note"] for version in table["upcoming"]] == ["Opus costs more"]
     history = operator_api.get("/v1/burn-tables/standard/versions").json()["results"]
     assert [version["number"] for version in history] == [2, 1]
+    page = operator_api.get("/v1/burn-tables/standard/versions?limit=1").json()
+    following = operator_api.get(f"/v1/burn-tables/standard/versions?limit=1&cursor={page['next']}").json()
+    assert (page["results"], following) == (history[:1], {"results": history[1:], "next": None})
     assert operator_api.get("/v1/burn-tables").json()["results"] == [table]
 
 
