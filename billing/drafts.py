@@ -17,6 +17,7 @@ from billing.statements.statement import (
     start_statement,
     stretches_in,
 )
+from billing.subscriptions.basis import basis_for
 from core.due_work import schedule
 from core.ids import new_id
 from core.money import CONTEXT, to_stored
@@ -87,16 +88,7 @@ def draft_correction(subscription: Subscription, *, now: datetime) -> Invoice | 
 def _draft(
     subscription: Subscription, period: Period, kind: str, *, finalizes_at: datetime, now: datetime
 ) -> Invoice:
-    existing = (
-        Invoice.objects.filter(
-            customer_id=subscription.customer_id,
-            subscription_id=subscription.id,
-            period_start=period.start,
-            kind=kind,
-        )
-        .exclude(status=Invoice.Status.VOID)
-        .first()
-    )
+    existing = _period_invoice(subscription, period, kind)
     if existing is not None:
         return existing
     invoice = Invoice(
@@ -112,14 +104,45 @@ def _draft(
         created_at=now,
         finalizes_at=finalizes_at,
     )
-    work_out(invoice, subscription)
+    statement = statement_of(invoice, subscription)
+    _take_sums(invoice, statement)
+    invoice.save(force_insert=True)
+    InvoiceLine.objects.bulk_create(_lines(invoice, statement))
     schedule(subscription.customer_id, FINALIZE_DUE, invoice.id.hex, finalizes_at)
     return invoice
 
 
-def work_out(invoice: Invoice, subscription: Subscription) -> Statement:
-    """Rate the draft's period and write its lines and sums. The caller holds the customer's lock."""
+def _period_invoice(subscription: Subscription, period: Period, kind: str) -> Invoice | None:
+    """The period's invoice of that kind, where it has one that is not void."""
+    basis = subscription.basis
+    if basis is not None and kind == PERIOD and basis.since == period.start and not basis.invoices:
+        return None
+    issued = Invoice.objects.filter(
+        customer_id=subscription.customer_id,
+        subscription_id=subscription.id,
+        period_start=period.start,
+        kind=kind,
+    )
+    return issued.exclude(status=Invoice.Status.VOID).first()
+
+
+def work_out(invoice: Invoice, subscription: Subscription) -> tuple[Statement, list[InvoiceLine]]:
+    """Rate the draft's period anew: its sums, which the caller saves, and its lines as they are stored.
+
+    Lines that have not changed since they were written stay. The caller holds the customer's lock.
+    """
     statement = statement_of(invoice, subscription)
+    _take_sums(invoice, statement)
+    stored = InvoiceLine.objects.filter(customer_id=invoice.customer_id, invoice_id=invoice.id).order_by("n")
+    lines, known = _lines(invoice, statement), list(stored)
+    if list(map(_content, lines)) == list(map(_content, known)):
+        return statement, known
+    stored.delete()
+    InvoiceLine.objects.bulk_create(lines)
+    return statement, list(stored.all())
+
+
+def _take_sums(invoice: Invoice, statement: Statement) -> None:
     invoice.currency = statement.currency
     invoice.exponent = statement.exponent
     invoice.subtotal_minor = statement.subtotal_minor
@@ -127,12 +150,15 @@ def work_out(invoice: Invoice, subscription: Subscription) -> Statement:
     invoice.total_minor = statement.total_minor
     invoice.due_minor = max(0, statement.total_minor)
     invoice.floor = _floor_json(statement)
-    invoice.save()
-    InvoiceLine.objects.filter(customer_id=invoice.customer_id, invoice_id=invoice.id).delete()
-    InvoiceLine.objects.bulk_create(
-        _line(invoice, n, line) for n, line in enumerate(statement.lines, start=1)
-    )
-    return statement
+
+
+def _lines(invoice: Invoice, statement: Statement) -> list[InvoiceLine]:
+    return [_line(invoice, n, line) for n, line in enumerate(statement.lines, start=1)]
+
+
+def _content(line: InvoiceLine) -> tuple[object, ...]:
+    """All that a line says."""
+    return tuple(getattr(line, field.attname) for field in InvoiceLine._meta.concrete_fields)
 
 
 @transaction.atomic
@@ -147,6 +173,7 @@ def refresh_drafts(customer_id: int) -> None:
             customer_id=customer_id, id=invoice.subscription_id
         )
         work_out(invoice, subscription)
+        invoice.save()
 
 
 def statement_of(invoice: Invoice, subscription: Subscription) -> Statement:
@@ -155,20 +182,17 @@ def statement_of(invoice: Invoice, subscription: Subscription) -> Statement:
     if invoice.kind == START:
         return start_statement(subscription, period)
     if invoice.kind == CORRECTION:
-        return correction_statement(subscription, period, late_periods(invoice))
-    return closing_statement(subscription, period, invoice.period_n, late_periods(invoice))
+        return correction_statement(subscription, period, late_periods(subscription, period.start))
+    late = late_periods(subscription, period.start)
+    return closing_statement(subscription, period, invoice.period_n, late)
 
 
-def late_periods(invoice: Invoice) -> list[LateSpan]:
-    """Earlier periods of the subscription into which something has come since they were invoiced."""
-    rows = LatePeriod.objects.filter(
-        customer_id=invoice.customer_id,
-        subscription_id=invoice.subscription_id,
-        period_start__lt=invoice.period_start,
-    )
+def late_periods(subscription: Subscription, before: datetime) -> list[LateSpan]:
+    """Periods of the subscription that began before, into which something has come since they were invoiced."""
     return [
         LateSpan(Period(row.period_start, row.period_end), row.corrected, row.causes)
-        for row in rows.order_by("period_start")
+        for row in basis_for(subscription, before).late
+        if row.period_start < before
     ]
 
 
@@ -186,7 +210,7 @@ def _line(invoice: Invoice, n: int, line: StatementLine) -> InvoiceLine:
         description=line.description[:300],
         quantity=to_stored(CONTEXT.plus(rated.quantity)),
         unit=line.unit,
-        unrounded=rated.unrounded,
+        unrounded=to_stored(rated.unrounded),
         amount_minor=rated.amount_minor,
         period_start=line.period.start,
         period_end=line.period.end,

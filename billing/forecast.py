@@ -7,8 +7,9 @@ from decimal import Decimal
 from billing.credits.grants import credit_balance
 from billing.margins import charge_days, days_of
 from billing.models import Subscription
+from billing.statements.buckets import BucketReader
 from billing.statements.parts import UsageReader, within
-from billing.statements.statement import Statement, bucket_usage, spend_statement
+from billing.statements.statement import Statement, spend_statement
 from billing.subscriptions.terms import MeteredCharge, Stretch
 from core.money import ONE, ZERO, exact, round_to_minor, to_stored
 from core.periods import Period
@@ -53,10 +54,11 @@ def forecast(subscription: Subscription, *, now: datetime, statement: Statement 
 
 def _at_pace(now: datetime, credits_left: Decimal) -> UsageReader:
     """A reader of usage that goes on as each stretch has gone so far."""
+    so_far = BucketReader()
 
     def read(stretch: Stretch, metered: MeteredCharge | None, period: Period) -> list[Usage]:
         factor = _growth(within(stretch, period), now)
-        found = bucket_usage(stretch, metered, period)
+        found = so_far(stretch, metered, period)
         return [_grown(usage, factor, metered, credits_left) for usage in found]
 
     return read

@@ -1,13 +1,13 @@
 """Invoices as documents: finalized once, numbered without gaps, paid, voided, and never changed."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
 
 from billing.documents import parties_of
 from billing.drafts import START, late_periods, work_out
@@ -15,14 +15,14 @@ from billing.ledger import Entry, balance, lock_customer, post
 from billing.models import (
     Invoice,
     InvoiceLine,
-    InvoiceNumber,
-    InvoiceSeries,
     LatePeriod,
     LedgerTransaction,
+    RatingPosition,
     Subscription,
 )
-from billing.rating import rate_pending
+from billing.rating import BATCH_EVENTS, rate_batch
 from billing.statements.statement import Statement
+from billing.subscriptions.basis import read_ahead
 from core.due_work import Park, cancel, schedule
 from core.failpoints import failpoint
 from core.money import from_minor
@@ -42,40 +42,50 @@ def finalize_invoice(customer_id: int, invoice_id: UUID, *, now: datetime) -> In
     Finalizing a finalized invoice changes nothing and returns it. Raises ``Conflict`` for a voided one, and ``Park`` where
     a charge has no price for something that was used: such an invoice waits for a person.
     """
-    rate_pending(customer_id, now=now)
-    with transaction.atomic():
-        position = lock_customer(customer_id)
-        invoice = Invoice.objects.get(customer_id=customer_id, id=invoice_id)
-        if invoice.status == Invoice.Status.VOID:
-            raise Conflict(f"{invoice.number or 'The draft'} is void and stays so: nothing is due on it.")
-        if invoice.status != Invoice.Status.DRAFT:
-            return invoice
-        subscription = Subscription.objects.select_related("customer").get(
-            customer_id=customer_id, id=invoice.subscription_id
-        )
-        late = late_periods(invoice)
-        statement = work_out(invoice, subscription)
-        _refuse_unpriced(statement)
-        invoice.closing_seq = position.rated_seq
-        invoice.number = _next_number(invoice)
-        invoice.snapshot = snapshot_of(subscription, statement)
-        _settle_from_credit(invoice, now)
-        invoice.document_hash = document_hash(invoice)
-        invoice.finalized_at = now
-        invoice.due_at = now + PAYMENT_TERM
-        invoice.status = Invoice.Status.FINALIZED if invoice.due_minor else Invoice.Status.PAID
-        invoice.paid_at = None if invoice.due_minor else now
-        invoice.save()
-        if invoice.kind != START:
-            LatePeriod.objects.filter(
-                customer_id=customer_id,
-                subscription_id=subscription.id,
-                period_start__in=[span.period.start for span in late],
-            ).delete()
-        cancel(customer_id, FINALIZE_DUE, invoice.id.hex)
-        schedule(customer_id, STRIPE_SYNC, invoice.id.hex, now, soon=True)
-        failpoint("billing.invoices.before_commit")
+    while True:
+        with transaction.atomic():
+            position = lock_customer(customer_id)
+            rated = rate_batch(position, now=now)
+            if rated < BATCH_EVENTS:
+                invoice = _finalize(position, invoice_id, now)
+                failpoint("billing.invoices.before_commit")
+                break
     failpoint("billing.invoices.after_commit")
+    return invoice
+
+
+def _finalize(position: RatingPosition, invoice_id: UUID, now: datetime) -> Invoice:
+    customer_id = position.customer_id
+    invoice = Invoice.objects.get(customer_id=customer_id, id=invoice_id)
+    if invoice.status == Invoice.Status.VOID:
+        raise Conflict(f"{invoice.number or 'The draft'} is void and stays so: nothing is due on it.")
+    if invoice.status != Invoice.Status.DRAFT:
+        return invoice
+    subscription = Subscription.objects.select_related("customer").get(
+        customer_id=customer_id, id=invoice.subscription_id
+    )
+    with read_ahead(subscription, invoice.period_start):
+        late = late_periods(subscription, invoice.period_start)
+        statement, lines = work_out(invoice, subscription)
+    _refuse_unpriced(statement)
+    if late and invoice.kind != START:
+        LatePeriod.objects.filter(
+            customer_id=customer_id,
+            subscription_id=subscription.id,
+            period_start__in=[span.period.start for span in late],
+        ).delete()
+    cancel(customer_id, FINALIZE_DUE, invoice.id.hex)
+    schedule(customer_id, STRIPE_SYNC, invoice.id.hex, now, soon=True)
+    invoice.closing_seq = position.rated_seq
+    invoice.snapshot = snapshot_of(subscription, statement)
+    _settle_from_credit(invoice, now)
+    invoice.finalized_at = now
+    invoice.due_at = now + PAYMENT_TERM
+    invoice.status = Invoice.Status.FINALIZED if invoice.due_minor else Invoice.Status.PAID
+    invoice.paid_at = None if invoice.due_minor else now
+    invoice.number = _next_number(invoice)
+    invoice.document_hash = document_hash(invoice, lines)
+    invoice.save()
     return invoice
 
 
@@ -90,11 +100,19 @@ def _refuse_unpriced(statement: Statement) -> None:
 
 def _next_number(invoice: Invoice) -> str:
     """The next number of the series. Its row stays locked until the commit, so a rollback leaves no gap."""
-    InvoiceSeries.objects.bulk_create([InvoiceSeries(prefix=SERIES)], ignore_conflicts=True)
-    series = InvoiceSeries.objects.select_for_update().get(prefix=SERIES)
-    InvoiceSeries.objects.filter(prefix=SERIES).update(last_number=F("last_number") + 1)
-    number = f"{SERIES}-{series.last_number + 1:06d}"
-    InvoiceNumber.objects.create(number=number, customer_id=invoice.customer_id, invoice_id=invoice.id)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO billing_invoiceseries AS s (prefix, last_number) VALUES (%s, 1)
+            ON CONFLICT (prefix) DO UPDATE SET last_number = s.last_number + 1 RETURNING last_number
+            """,
+            [SERIES],
+        )
+        number = f"{SERIES}-{cursor.fetchone()[0]:06d}"
+        cursor.execute(
+            "INSERT INTO billing_invoicenumber (number, customer_id, invoice_id) VALUES (%s, %s, %s)",
+            [number, invoice.customer_id, invoice.id],
+        )
     return number
 
 
@@ -134,9 +152,11 @@ def _post(invoice: Invoice, kind: str, reference: str, entries: list[tuple[str, 
     post(invoice.customer_id, kind, reference, moved, occurred_at=now, now=now)
 
 
-def document_hash(invoice: Invoice) -> str:
-    """A fingerprint of everything the document says, so that a change made behind our back is found."""
-    lines = InvoiceLine.objects.filter(customer_id=invoice.customer_id, invoice_id=invoice.id).order_by("n")
+def document_hash(invoice: Invoice, lines: Iterable[InvoiceLine]) -> str:
+    """A fingerprint of everything the document says, so that a change made behind our back is found.
+
+    ``lines`` are the invoice's own as they are stored, in their order.
+    """
     document = {
         "number": invoice.number,
         "period": [invoice.period_start.isoformat(), invoice.period_end.isoformat()],

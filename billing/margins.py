@@ -5,7 +5,7 @@ the price it was granted for, on the day it burnt.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -88,23 +88,36 @@ def refresh_days(customer: Customer, *, periods_back: int = 1) -> int:
             _spread(period_statement(subscription, period), zone, days)
     for run in _runs(wanted, zone):
         _add_calls(customer, run, days)
-    rows = [
-        CustomerDay(
-            customer_id=customer.id,
-            day=day,
-            currency=customer.currency,
-            events=total.events,
-            revenue=to_stored(total.revenue),
-            cost=total.cost,
-            credits=total.credits,
-        )
-        for day, total in sorted(days.items())
-        if day in wanted
-    ]
+    told = {day: days[day] for day in sorted(wanted & days.keys())}
     with transaction.atomic():
-        CustomerDay.objects.filter(customer_id=customer.id, day__in=wanted).delete()
-        CustomerDay.objects.bulk_create(rows)
-    return len(rows)
+        if wanted != told.keys():
+            CustomerDay.objects.filter(customer_id=customer.id, day__in=wanted - told.keys()).delete()
+        _write_days(customer, told)
+    return len(told)
+
+
+def _write_days(customer: Customer, days: Mapping[date, "Totals"]) -> None:
+    """Write the days in one statement; those that are as they were written last stay as they are."""
+    totals = days.values()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO billing_customerday AS d (customer_id, currency, day, events, revenue, cost, credits)
+            SELECT %s, %s, t.* FROM unnest(%s::date[], %s::bigint[], %s::numeric[], %s::numeric[], %s::numeric[]) AS t
+            ON CONFLICT (customer_id, day) DO UPDATE
+                SET currency = excluded.currency, events = excluded.events, revenue = excluded.revenue,
+                    cost = excluded.cost, credits = excluded.credits
+                WHERE (d.currency, d.events, d.revenue, d.cost, d.credits) IS DISTINCT FROM
+                    (excluded.currency, excluded.events, excluded.revenue, excluded.cost, excluded.credits)
+            """,
+            [
+                *(customer.id, customer.currency, list(days)),
+                [total.events for total in totals],
+                [to_stored(total.revenue) for total in totals],
+                [total.cost for total in totals],
+                [total.credits for total in totals],
+            ],
+        )
 
 
 @dataclass
@@ -165,11 +178,19 @@ def earlier_periods(subscription: Subscription, before: datetime, count: int) ->
 def _spread(statement: Statement, zone: str, days: dict[date, Totals]) -> None:
     """Put each line's amount on the days it came from."""
     customer_id = statement.subscription.customer_id
+    charges: dict[UUID, list[str]] = defaultdict(list)
+    for line in statement.lines:
+        if line.segment_id is not None and line.charge:
+            charges[line.segment_id].append(line.charge)
+    counted = {
+        scope_id: _by_day(customer_id, scope_id, series, statement.period, zone)
+        for scope_id, series in charges.items()
+    }
     for line in statement.lines:
         amount = line.rated.unrounded
         weights: dict[date, Decimal] = {}
         if line.segment_id is not None and line.charge:
-            weights = charge_days(customer_id, line.segment_id, line.charge, statement.period, zone)
+            weights = {day: row[0] for day, row in counted[line.segment_id][line.charge].items()}
         if not any(weights.values()):
             weights = {day: Decimal(1) for day in days_of(line.period, zone)}
         whole = sum(weights.values(), ZERO)
@@ -187,11 +208,13 @@ def charge_days(
     customer_id: int, scope_id: UUID, series: str, period: Period, zone: str
 ) -> dict[date, Decimal]:
     """How much a charge counted on each local day of the period: credits where it counts credits."""
-    return {day: row[0] for day, row in _by_day(customer_id, scope_id, series, period, zone).items()}
+    counted = _by_day(customer_id, scope_id, [series], period, zone)
+    return {day: row[0] for day, row in counted[series].items()}
 
 
 def _add_calls(customer: Customer, span: Period, days: dict[date, Totals]) -> None:
-    for day, row in _by_day(customer.id, CUSTOMER_SCOPE, CALLS, span, customer.timezone).items():
+    counted = _by_day(customer.id, CUSTOMER_SCOPE, [CALLS], span, customer.timezone)
+    for day, row in counted[CALLS].items():
         total = days[day]
         total.events += int(row[1])
         total.cost += row[2]
@@ -200,16 +223,21 @@ def _add_calls(customer: Customer, span: Period, days: dict[date, Totals]) -> No
 
 
 def _by_day(
-    customer_id: int, scope_id: UUID, series: str, period: Period, zone: str
-) -> dict[date, Sequence[Decimal]]:
+    customer_id: int, scope_id: UUID, series: Sequence[str], period: Period, zone: str
+) -> dict[str, dict[date, Sequence[Decimal]]]:
+    """By series and local day: quantity, events, cost, credits and the money of prepaid ones."""
+    days: dict[str, dict[date, Sequence[Decimal]]] = defaultdict(dict)
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT (hour AT TIME ZONE %s)::date, sum(quantity), sum(events), sum(cost), sum(credits), sum(prepaid)
+            SELECT series, (hour AT TIME ZONE %s)::date, sum(quantity), sum(events), sum(cost), sum(credits),
+                sum(prepaid)
             FROM metering_usagebucket
-            WHERE customer_id = %s AND scope_id = %s AND series = %s AND hour >= %s AND hour < %s
-            GROUP BY 1 ORDER BY 1
+            WHERE customer_id = %s AND scope_id = %s AND series = ANY(%s) AND hour >= %s AND hour < %s
+            GROUP BY 1, 2 ORDER BY 1, 2
             """,
-            [zone, customer_id, scope_id, series, period.start, period.end],
+            [zone, customer_id, scope_id, list(series), period.start, period.end],
         )
-        return {row[0]: row[1:] for row in cursor.fetchall()}
+        for row in cursor.fetchall():
+            days[row[0]][row[1]] = row[2:]
+    return days

@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 from billing.credits.plan_credits import grant_plan_credits
 from billing.drafts import draft_invoice
 from billing.models import Invoice, Subscription
-from billing.subscriptions.lifecycle import active_subscriptions, advance_period, segments_between
+from billing.subscriptions.basis import read_ahead
+from billing.subscriptions.lifecycle import advance_period, segments_between, subscriptions_over
+from billing.subscriptions.terms import sold_by
 from core.periods import Period
 from customers.models import Customer
 from metering.usage import bucket_hour
-from pricing.plan_terms import PlanTerms
 
 CUSTOMER_SCOPE = UUID(int=0)
 PERIODS_AT_ONCE_MAX = 600  # fifty years of months: a bound, so that a wrong date cannot spin for ever
@@ -85,22 +86,22 @@ def open_period(subscription: Subscription, *, now: datetime) -> None:
     """What begins with a period: the plan's credits. The caller holds the customer's lock."""
     period = Period(subscription.period_start, subscription.period_end)
     for segment in segments_between(subscription, period)[:1]:
-        grant_plan_credits(subscription, PlanTerms.of(segment.plan_version), now=now)
+        grant_plan_credits(subscription, sold_by(segment.plan_version).terms, now=now)
 
 
-def close_due_periods(customer: Customer, *, until: datetime, now: datetime) -> list[Invoice]:
+def close_due_periods(customer_id: int, *, until: datetime, now: datetime) -> list[Invoice]:
     """Close the customer's periods that end by ``until``: a draft invoice for each, and the next period opened.
 
     The caller holds the customer's lock and has rated what is stored.
     """
     drafts = []
-    for subscription in active_subscriptions(customer.id):
-        subscription.customer = customer
+    for subscription in subscriptions_over(customer_id, until):
         for _ in range(PERIODS_AT_ONCE_MAX):
             if subscription.period_end > until:
                 break
-            drafts.append(draft_invoice(subscription, now=now))
-            if not advance_period(subscription, customer, now=now):
-                break
-            open_period(subscription, now=now)
+            with read_ahead(subscription, subscription.period_start):
+                drafts.append(draft_invoice(subscription, now=now))
+                if not advance_period(subscription, subscription.customer, now=now):
+                    break
+                open_period(subscription, now=now)
     return drafts

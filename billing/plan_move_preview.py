@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from billing.margins import earlier_periods
 from billing.models import SubscriptionSegment
 from billing.plan_moves import Candidate
+from billing.statements.buckets import BucketReader
 from billing.statements.parts import UsageReader
-from billing.statements.statement import bucket_usage, period_statement, stretches_in
+from billing.statements.statement import period_statement, stretches_in
 from billing.subscriptions.terms import MeteredCharge, Stretch, stretch_of
 from core.periods import Period
 from pricing.engine.charge import Charge
@@ -72,14 +73,14 @@ def _in_place_of(paid: Sequence[Stretch], version: PlanVersion) -> Stretch:
 
 
 def _read_old_usage(paid: Sequence[Stretch]) -> UsageReader:
+    counted = BucketReader()
+
     def read(stretch: Stretch, metered: MeteredCharge | None, period: Period) -> list[Usage]:
         if stretch.trial:
-            return bucket_usage(stretch, metered, period)
+            return counted(stretch, metered, period)
         if metered is None:
-            return [usage for old in paid for usage in bucket_usage(old, None, period)]
-        return [
-            usage for old, charge in _of_old(metered, paid) for usage in bucket_usage(old, charge, period)
-        ]
+            return [usage for old in paid for usage in counted(old, None, period)]
+        return [usage for old, charge in _of_old(metered, paid) for usage in counted(old, charge, period)]
 
     return read
 

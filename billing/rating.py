@@ -19,9 +19,9 @@ from billing.ledger import lock_customer
 from billing.margins import days_are_stale
 from billing.models import RatingPosition, Subscription
 from billing.periods import ClosedPeriods, close_due_periods
+from billing.statements.buckets import bucket_usage
 from billing.statements.late_periods import Cause, LatePeriods, LatePlace, line_of
 from billing.statements.reversals import FirstReversals, reversed_event, takes_back, usage_taken_back
-from billing.statements.statement import bucket_usage
 from billing.subscriptions.terms import MeteredCharge, Stretch, stretches_of
 from core import limits
 from core.due_work import ensure
@@ -64,27 +64,52 @@ def catch_up(customer_id: int, now: datetime) -> None:
         rate_pending(customer_id, now=now, limit=limits.CATCH_UP_EVENTS)
 
 
-@exact
 def rate_next(customer_id: int, *, now: datetime, batch_events: int = BATCH_EVENTS) -> int:
     """Rate the customer's next batch in one transaction; returns how many events it held."""
     with transaction.atomic():
-        position = lock_customer(customer_id)
-        customer = Customer.objects.get(id=customer_id)
-        events = events_after(customer_id, position.rated_seq, batch_events)
-        batch = RatingBatch(customer, now)
+        rated = rate_batch(lock_customer(customer_id), now=now, batch_events=batch_events)
+        failpoint("billing.rating.before_commit")
+    failpoint("billing.rating.after_commit")
+    return rated
+
+
+@exact
+def rate_batch(position: RatingPosition, *, now: datetime, batch_events: int = BATCH_EVENTS) -> int:
+    """Rate the next batch in the caller's transaction, which holds the lock on the position; returns its events.
+
+    With the last of them the customer's periods that have ended are closed.
+    """
+    customer_id = position.customer_id
+    events_wait, periods_are_over = _what_waits(position, now)
+    events = events_after(customer_id, position.rated_seq, batch_events) if events_wait else []
+    if events:
+        batch = RatingBatch(Customer.objects.get(id=customer_id), now)
         for event in events:
             batch.rate(event)
         batch.write()
-        if len(events) < batch_events:
-            close_due_periods(customer, until=now, now=now)
-        if events:
-            position.rated_seq = events[-1].seq
-            position.rated_at = now
-            position.save(update_fields=["rated_seq", "rated_at"])
-            days_are_stale(customer_id, now=now)
-        failpoint("billing.rating.before_commit")
-    failpoint("billing.rating.after_commit")
+    if periods_are_over and len(events) < batch_events:
+        close_due_periods(customer_id, until=now, now=now)
+    if events:
+        position.rated_seq = events[-1].seq
+        position.rated_at = now
+        position.save(update_fields=["rated_seq", "rated_at"])
+        days_are_stale(customer_id, now=now)
     return len(events)
+
+
+def _what_waits(position: RatingPosition, now: datetime) -> tuple[bool, bool]:
+    """Whether the customer has events to rate, and whether it has periods to close."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT EXISTS (SELECT FROM metering_event WHERE customer_id = %(customer)s AND seq > %(seq)s),
+                EXISTS (SELECT FROM billing_subscription
+                        WHERE customer_id = %(customer)s AND closed_at IS NULL AND period_end <= %(now)s)
+            """,
+            {"customer": position.customer_id, "seq": position.rated_seq, "now": now},
+        )
+        events_wait, periods_are_over = cursor.fetchone()
+        return events_wait, periods_are_over
 
 
 def customers_behind(limit: int) -> list[int]:
@@ -172,7 +197,8 @@ class RatingBatch:
         if any(s.subscription.closed_at is None and s.subscription.period_end <= at for s in self.stretches):
             # Its period has not been opened: without that period's credits it would be overage.
             self.write()
-            close_due_periods(self.customer, until=at, now=self.now)
+            close_due_periods(self.customer.id, until=at, now=self.now)
+            self.customer.refresh_from_db(fields=["timezone", "next_timezone"])
             self._read_terms()
 
     def rate_under(self, stretch: Stretch, event: StoredEvent, calls: Sums) -> None:

@@ -28,6 +28,7 @@ HOST = environment.text("BURNLINE_HOST", "127.0.0.1")
 WEB_WORKERS = environment.integer("BURNLINE_WEB_WORKERS", 2, least=1, most=64)
 WEB_THREADS = environment.integer("BURNLINE_WEB_THREADS", 32, least=1, most=512)
 JOB_WORKERS = environment.integer("BURNLINE_JOB_WORKERS", 2, least=1, most=64)
+SWEEPS = environment.integer("BURNLINE_SWEEPS", JOB_WORKERS, least=1, most=1_000)
 METRICS_TOKEN = environment.text("BURNLINE_METRICS_TOKEN")
 
 PUBLIC_URL = environment.url("BURNLINE_URL", ("http", "https"), default=f"http://localhost:{PORT}")
@@ -228,11 +229,12 @@ CELERY_WORKER_MAX_TASKS_PER_CHILD = 2000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 
+# A sweep that finds no process free before the next one is sent is not needed: it does not wait in line.
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "core.sweep", "schedule": 60.0},
-    "sweep-unmatched": {"task": "metering.sweep_unmatched", "schedule": 60.0},
-    "sweep-unpriced": {"task": "billing.sweep_unpriced", "schedule": 60.0},
-    "sweep-rating": {"task": "billing.sweep_rating", "schedule": 30.0},
+    "sweep": {"task": "core.sweep", "schedule": 60.0, "options": {"expires": 60}},
+    "sweep-unmatched": {"task": "metering.sweep_unmatched", "schedule": 60.0, "options": {"expires": 60}},
+    "sweep-unpriced": {"task": "billing.sweep_unpriced", "schedule": 60.0, "options": {"expires": 60}},
+    "sweep-rating": {"task": "billing.sweep_rating", "schedule": 30.0, "options": {"expires": 30}},
     "sweep-removals": {"task": "billing.sweep_removals", "schedule": 3600.0},
     "forget-arrivals": {"task": "metering.forget_arrivals", "schedule": 600.0},
     "sync-prices": {"task": "pricing.sync_prices", "schedule": crontab(hour="4", minute="17")},

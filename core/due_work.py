@@ -1,21 +1,24 @@
 """Work that is due: a row is the truth, a message about it only a nudge.
 
-A room registers a handler for each kind. ``run_due`` finds rows that are due, leases each one to itself, runs the handler
-and deletes the row. A handler must be idempotent: after a crash the lease runs out and another sweep starts it again.
+A room registers a handler for each kind. ``run_due`` leases a few rows that are due to itself, runs the handler of each
+and deletes them. A handler must be idempotent: after a crash the lease runs out and another sweep starts it again.
 It returns when it is next due, or ``None`` when it is done. An exception means another try, later and later, until the
 work is parked for a person to look at; ``Park`` parks it at once, and ``Away`` is given more time.
 """
 
+import json
 import random
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Min, Q
+from django.db.models import Min, QuerySet
 
 from core.failpoints import failpoint
 from core.models import DueWork
@@ -29,6 +32,10 @@ ATTEMPTS_AWAY_MAX = 30  # with the pauses below about a day: outages of others e
 RETRY_FIRST = timedelta(seconds=5)
 RETRY_MAX = timedelta(hours=1)
 SWEEP_LIMIT = 500
+# Each claim is a commit, so a few rows share one; what is claimed beside slow work waits for it, so they are few.
+CLAIMED_AT_ONCE = 20
+# After so long with a claim what it still holds is let go, for whoever is free, long before the lease is over.
+HOLD_SECONDS = 10.0
 
 
 class Park(Exception):
@@ -49,12 +56,24 @@ class Work:
     payload: dict[str, Any]
     due_at: datetime
     attempt: int
+    lease_until: datetime | None = None
+
+    def row(self) -> "QuerySet[DueWork]":
+        """Its row, while it is leased so: where the same was asked for anew meanwhile, the row is that one's."""
+        return DueWork.objects.filter(
+            customer_id=self.customer_id,
+            kind=self.kind,
+            key=self.key,
+            due_at=self.due_at,
+            lease_until=self.lease_until,
+        )
 
 
 Handler = Callable[[Work, datetime], datetime | None]
 Nudge = Callable[[int], None]
 _handlers: dict[str, Handler] = {}
 _nudge: Nudge | None = None
+_running: ContextVar[bool] = ContextVar("due work is being run", default=False)
 
 
 def register(kind: str, handler: Handler) -> None:
@@ -79,15 +98,21 @@ def schedule(
 ) -> None:
     """Make work due, in the caller's transaction. Asking again for the same thing moves its time and un-parks it.
 
-    ``soon`` tells a worker after the commit, instead of leaving the work to the next sweep.
+    ``soon`` tells a worker after the commit, instead of leaving the work to the next sweep. Work that makes other work due
+    need tell nobody: who runs it goes on until nothing is due.
     """
-    DueWork.objects.bulk_create(
-        [DueWork(customer_id=customer_id, kind=kind, key=key, due_at=due_at, payload=payload or {})],
-        update_conflicts=True,
-        unique_fields=["customer_id", "kind", "key"],
-        update_fields=["due_at", "payload", "parked_at", "attempt", "last_error", "lease_until"],
-    )
-    if soon and _nudge is not None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO core_duework (customer_id, kind, key, due_at, payload, attempt, last_error)
+            VALUES (%s, %s, %s, %s, %s, 0, '')
+            ON CONFLICT (customer_id, kind, key) DO UPDATE
+                SET due_at = excluded.due_at, payload = excluded.payload, attempt = 0, last_error = '',
+                    parked_at = NULL, lease_until = NULL
+            """,
+            [customer_id, kind, key, due_at, json.dumps(payload or {})],
+        )
+    if soon and _nudge is not None and not _running.get():
         nudge = _nudge
         transaction.on_commit(lambda: nudge(customer_id))
 
@@ -113,7 +138,11 @@ def ensure(customer_id: int, kind: str, key: str, due_at: datetime) -> None:
 
 def cancel(customer_id: int, kind: str, key: str) -> None:
     """Forget work that is no longer needed."""
-    DueWork.objects.filter(customer_id=customer_id, kind=kind, key=key).delete()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM core_duework WHERE customer_id = %s AND kind = %s AND key = %s",
+            [customer_id, kind, key],
+        )
 
 
 def next_due_at() -> datetime | None:
@@ -128,41 +157,112 @@ def run_due(
     customer_id: int | None = None,
     limit: int = SWEEP_LIMIT,
 ) -> Counter[str]:
-    """Run what is due at ``now``, oldest first; returns how many pieces were ``done``, ``again``, ``failed``, ``parked``.
+    """Run what is due at ``now``, oldest first, with what it makes due, until nothing is left or ``limit`` pieces are run.
 
-    Finding takes no locks; each row is then claimed by itself, so that sweeps on several machines share the work.
+    Returns how many were ``done``, ``again``, ``failed``, ``parked``. Sweeps at the same time, on several machines too,
+    share the work: each row is leased by one, and no one waits for another's.
     """
     outcomes: Counter[str] = Counter()
-    free = Q(lease_until=None) | Q(lease_until__lt=now)
-    due = DueWork.objects.filter(free, due_at__lte=now, parked_at=None, kind__in=list(kinds or _handlers))
-    if customer_id is not None:
-        due = due.filter(customer_id=customer_id)
-    for row in due.order_by("due_at", "customer_id", "kind", "key")[:limit]:
-        work = _claim(row, now)
-        if work is not None:
-            outcomes[_run(work, now)] += 1
+    left, began = limit, time.monotonic()
+    running = _running.set(kinds is None)
+    try:
+        while left > 0:
+            lease_until = now + timedelta(seconds=time.monotonic() - began) + LEASE
+            claimed = _claim(
+                now, lease_until, list(kinds or _handlers), customer_id, min(left, CLAIMED_AT_ONCE)
+            )
+            if not claimed:
+                break
+            ran = _run_claimed(claimed, now)
+            outcomes += ran
+            left -= max(ran.total(), 1)
+    finally:
+        _running.reset(running)
     return outcomes
 
 
-def _claim(row: DueWork, now: datetime) -> Work | None:
-    claimed = DueWork.objects.filter(
-        Q(lease_until=None) | Q(lease_until__lt=now),
-        customer_id=row.customer_id,
-        kind=row.kind,
-        key=row.key,
-        due_at=row.due_at,
-        parked_at=None,
-    ).update(lease_until=now + LEASE, attempt=row.attempt + 1)
-    if not claimed:
-        return None
-    return Work(row.customer_id, row.kind, row.key, row.payload, row.due_at, row.attempt + 1)
+def _claim(
+    now: datetime, lease_until: datetime, kinds: Sequence[str], customer_id: int | None, count: int
+) -> list[Work]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH due AS (
+                SELECT customer_id, kind, key FROM core_duework
+                WHERE due_at <= %(now)s AND parked_at IS NULL AND (lease_until IS NULL OR lease_until < %(now)s)
+                    AND kind = ANY(%(kinds)s) AND (%(customer_id)s::bigint IS NULL OR customer_id = %(customer_id)s)
+                ORDER BY due_at, customer_id, kind, key LIMIT %(count)s FOR UPDATE SKIP LOCKED
+            ), claimed AS (
+                UPDATE core_duework w SET lease_until = %(lease)s, attempt = w.attempt + 1
+                FROM due WHERE (w.customer_id, w.kind, w.key) = (due.customer_id, due.kind, due.key)
+                RETURNING w.customer_id, w.kind, w.key, w.payload, w.due_at, w.attempt
+            )
+            SELECT * FROM claimed ORDER BY due_at, customer_id, kind, key
+            """,
+            {
+                "now": now,
+                "lease": lease_until,
+                "kinds": kinds,
+                "customer_id": customer_id,
+                "count": count,
+            },
+        )
+        return [
+            Work(customer, kind, key, json.loads(payload), due_at, attempt, lease_until)
+            for customer, kind, key, payload, due_at, attempt in cursor.fetchall()
+        ]
+
+
+def _run_claimed(claimed: Sequence[Work], now: datetime) -> Counter[str]:
+    outcomes: Counter[str] = Counter()
+    done: list[Work] = []
+    seen: set[int] = set()
+    held_since = time.monotonic()
+    for place, work in enumerate(claimed):
+        if place and time.monotonic() - held_since > HOLD_SECONDS:
+            _let_go(claimed[place:])
+            break
+        # What ran before may have called off, or asked anew for, other work of its customer.
+        if work.customer_id in seen and not work.row().exists():
+            continue
+        seen.add(work.customer_id)
+        outcome = _run(work, now)
+        outcomes[outcome] += 1
+        if outcome == "done":
+            done.append(work)
+    _forget(done)
+    return outcomes
+
+
+def _let_go(rest: Sequence[Work]) -> None:
+    for work in rest:
+        work.row().update(lease_until=None, attempt=work.attempt - 1)
+
+
+def _forget(done: Sequence[Work]) -> None:
+    """Delete what is done, at once. Killed before this, it is done again when the lease is over, and changes nothing."""
+    if not done:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM core_duework w USING unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[])
+                AS d(customer_id, kind, key, due_at)
+            WHERE (w.customer_id, w.kind, w.key, w.due_at) = (d.customer_id, d.kind, d.key, d.due_at)
+                AND w.lease_until = %s
+            """,
+            [
+                [work.customer_id for work in done],
+                [work.kind for work in done],
+                [work.key for work in done],
+                [work.due_at for work in done],
+                done[0].lease_until,
+            ],
+        )
 
 
 def _run(work: Work, now: datetime) -> str:
-    # A row that was scheduled anew while its handler ran has another due_at: it stays for the next sweep.
-    mine = DueWork.objects.filter(
-        customer_id=work.customer_id, kind=work.kind, key=work.key, due_at=work.due_at
-    )
+    mine = work.row()
     try:
         again_at = _handlers[work.kind](work, now)
         failpoint(f"core.due_work.{work.kind}.done")
@@ -181,7 +281,6 @@ def _run(work: Work, now: datetime) -> str:
         log.exception("work.failed", kind=work.kind, customer_id=work.customer_id, key=work.key)
         return "failed"
     if again_at is None:
-        mine.delete()
         return "done"
     mine.update(due_at=again_at, lease_until=None, attempt=0, last_error="")
     return "again"

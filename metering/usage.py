@@ -1,6 +1,6 @@
 """Usage buckets: sums by hour, series and dimensions, written set by set and read by period."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -163,29 +163,50 @@ def _as_json(customer_id: int, key: BucketKey, sums: Sums) -> dict[str, Any]:
     }
 
 
+_QUANTITY = {
+    "max": "max(quantity)",
+    "latest": "(array_agg(quantity ORDER BY latest_at DESC, hour DESC))[1]",
+}
+
+
 def usage_between(
     customer_id: int, scope_id: UUID, series: str, start: datetime, end: datetime, *, aggregation: str = "sum"
 ) -> list[UsageRow]:
     """The usage of ``[start, end)`` by dimensions, added up from the hours; a ``max`` or ``latest`` series is read so."""
-    quantity = {
-        "max": "max(quantity)",
-        "latest": "(array_agg(quantity ORDER BY latest_at DESC, hour DESC))[1]",
-    }.get(aggregation, "sum(quantity)")
+    return usage_by_series(customer_id, scope_id, {series: aggregation}, start, end).get(series, [])
+
+
+def usage_by_series(
+    customer_id: int, scope_id: UUID, aggregations: Mapping[str, str], start: datetime, end: datetime
+) -> dict[str, list[UsageRow]]:
+    """The usage of several series as ``usage_between`` reads one; ``aggregations`` names each and how it is read."""
+    quantity = "sum(quantity)"
+    for rule in sorted({*aggregations.values()} & {*_QUANTITY}):
+        quantity = f"CASE WHEN series = ANY(%({rule})s) THEN {_QUANTITY[rule]} ELSE {quantity} END"
     others = ", ".join(f"sum({name})" for name in ADDED if name != "quantity")
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT (array_agg(dimensions))[1], {quantity}, {others} FROM metering_usagebucket
-            WHERE customer_id = %s AND scope_id = %s AND series = %s AND hour >= %s AND hour < %s
-            GROUP BY dimensions_hash ORDER BY dimensions_hash
+            SELECT series, (array_agg(dimensions))[1], {quantity}, {others} FROM metering_usagebucket
+            WHERE customer_id = %(customer)s AND scope_id = %(scope)s AND series = ANY(%(series)s)
+                AND hour >= %(start)s AND hour < %(end)s
+            GROUP BY series, dimensions_hash ORDER BY series, dimensions_hash
             """,
-            [customer_id, scope_id, series, start, end],
+            {
+                "customer": customer_id,
+                "scope": scope_id,
+                "series": list(aggregations),
+                "start": start,
+                "end": end,
+                **{rule: [name for name, its in aggregations.items() if its == rule] for rule in _QUANTITY},
+            },
         )
         rows = cursor.fetchall()
-    return [
-        UsageRow(decode(row[0]), Sums(int(row[2]), row[1], row[3], row[4], row[5], row[6], row[7], row[8]))
-        for row in rows
-    ]
+    usage: dict[str, list[UsageRow]] = {}
+    for row in rows:
+        sums = Sums(int(row[3]), row[2], row[4], row[5], row[6], row[7], row[8], row[9])
+        usage.setdefault(row[0], []).append(UsageRow(decode(row[1]), sums))
+    return usage
 
 
 def count_new_values(

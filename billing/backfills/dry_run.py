@@ -58,7 +58,8 @@ def look_at(customer_id: int, backfill_id: UUID, *, now: datetime) -> None:
 def _try(customer: Customer, step: BackfillStep, now: datetime) -> dict[str, Any]:
     assert step.first_at is not None and step.last_at is not None
     span = Period(step.first_at, step.last_at + TICK)
-    close_due_periods(customer, until=step.last_at, now=now)
+    close_due_periods(customer.id, until=step.last_at, now=now)
+    customer.refresh_from_db(fields=["timezone", "next_timezone"])
     before = position_of(customer.id, span)
     batch = Trial(customer, step.backfill_id, now)
     place: tuple[datetime, int] | None = None

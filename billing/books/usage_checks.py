@@ -8,7 +8,8 @@ from billing.books.breach import Breach, rows
 from billing.books.rerating import raw_reader
 from billing.models import RatingPosition, Subscription
 from billing.recounts.richer_reports import REPLACING_DUE
-from billing.statements.statement import bucket_usage, stretches_in
+from billing.statements.buckets import bucket_usage
+from billing.statements.statement import stretches_in
 from core.periods import Period
 from pricing.engine.usage import merge
 

@@ -85,6 +85,11 @@ def grant_credits(customer_id: int, new: NewGrant, *, now: datetime) -> CreditGr
     lock_customer(customer_id)
     if CreditGrant.objects.filter(customer_id=customer_id, key=new.key).exists():
         raise Conflict(f"There already is a grant with the key {new.key!r}.")
+    return give_credits(customer_id, new, now=now)
+
+
+def give_credits(customer_id: int, new: NewGrant, *, now: datetime) -> CreditGrant:
+    """Give credits under a key that is new. The caller holds the customer's lock."""
     grant = CreditGrant.objects.create(
         customer_id=customer_id,
         id=new_id(),

@@ -4,7 +4,9 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from billing.credits.grants import NewGrant, grant_credits, move_rollover
+from django.db.models import Q
+
+from billing.credits.grants import NewGrant, give_credits, grant_credits, move_rollover
 from billing.models import CreditGrant, Subscription
 from core.money import prorate, to_stored
 from core.periods import Period, Share
@@ -18,17 +20,23 @@ def grant_plan_credits(subscription: Subscription, terms: PlanTerms, *, now: dat
     """
     customer_id = subscription.customer_id
     prefix = period_prefix(subscription, subscription.period_n)
-    if CreditGrant.objects.filter(customer_id=customer_id, key__startswith=prefix).exists():
+    begins = subscription.period_start
+    grants = CreditGrant.objects.filter(
+        Q(key__startswith=prefix) | Q(expires_at=begins),
+        customer_id=customer_id,
+        subscription_id=subscription.id,
+    )
+    known = list(grants.order_by("id"))
+    if any(grant.key.startswith(prefix) for grant in known):
         return []
     given = []
-    last = CreditGrant.objects.filter(
-        customer_id=customer_id, subscription_id=subscription.id, expires_at=subscription.period_start
-    )
-    for grant in last.filter(remaining__gt=0, rollover__gt=0, voided_at=None, expired_at=None).order_by("id"):
+    for grant in known:
+        if not (grant.remaining and grant.rollover) or grant.voided_at or grant.expired_at:
+            continue
         rolled = move_rollover(
             grant,
             key=f"{prefix}rollover:{grant.id.hex}",
-            starts_at=subscription.period_start,
+            starts_at=begins,
             expires_at=subscription.period_end,
             now=now,
         )
@@ -36,7 +44,7 @@ def grant_plan_credits(subscription: Subscription, terms: PlanTerms, *, now: dat
     period = Period(subscription.period_start, subscription.period_end)
     for index, granted in enumerate(terms.credit_grants):
         new = new_plan_grant(subscription, period, terms, granted, key=f"{prefix}{index}")
-        given.append(grant_credits(customer_id, new, now=now))
+        given.append(give_credits(customer_id, new, now=now))
     return given
 
 

@@ -1,4 +1,5 @@
 from billing.models.add_on import AddOn
+from billing.models.basis import Basis, BilledFee
 from billing.models.credit import CreditDraw, CreditGrant
 from billing.models.invoice import Invoice, InvoiceLine, InvoiceNumber, InvoiceSeries
 from billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
@@ -18,6 +19,8 @@ from billing.models.value_event import ValueEvent
 
 __all__ = [
     "AddOn",
+    "Basis",
+    "BilledFee",
     "CreditDraw",
     "CreditGrant",
     "CustomerDay",

@@ -1,11 +1,19 @@
+from typing import TYPE_CHECKING
+
 from django.db import models
 
 from customers.models import Customer
 from pricing.models import PlanVersion
 
+if TYPE_CHECKING:
+    from billing.models.basis import Basis
+
 
 class Subscription(models.Model):
     """A customer has a plan. ``anchor`` never changes: period n is the anchor plus n intervals, clamped."""
+
+    # What was read ahead by who closes its period: see billing.subscriptions.basis.
+    basis: "Basis | None" = None
 
     pk = models.CompositePrimaryKey("customer_id", "id")
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")

@@ -11,6 +11,7 @@ from billing.ledger import lock_customer
 from billing.models import AddOn, Subscription
 from billing.statements.fees import share_of, whole_around
 from billing.statements.parts import Parts
+from billing.subscriptions.basis import basis_for
 from billing.subscriptions.trials import paid_part
 from core import texts
 from core.ids import new_id
@@ -83,9 +84,11 @@ def add_ons_of(subscription: Subscription) -> QuerySet[AddOn]:
 
 def add_add_on_fees(parts: Parts, subscription: Subscription, period: Period, terms: PlanTerms) -> None:
     """The fees of the add-ons that ran in the period: a recurring one for its share, by the plan's proration."""
-    running = add_ons_of(subscription).filter(
-        Q(ends_at=None) | Q(ends_at__gt=period.start), starts_at__lt=period.end
-    )
+    running = [
+        one
+        for one in basis_for(subscription, period.start).add_ons
+        if one.starts_at < period.end and (one.ends_at is None or one.ends_at > period.start)
+    ]
     for add_on in running:
         amount = CONTEXT.multiply(add_on.amount, add_on.quantity)
         if add_on.recurring:

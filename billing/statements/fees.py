@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from billing.models import Invoice, InvoiceLine, Subscription
+from billing.models import Subscription
 from billing.statements.parts import Parts, within
+from billing.subscriptions.basis import basis_for
 from billing.subscriptions.lifecycle import segments_between, whole_period
 from billing.subscriptions.overrides import own_terms
 from billing.subscriptions.terms import Stretch, stretch_of
@@ -177,17 +178,10 @@ def next_fee(subscription: Subscription, n: int) -> tuple[Stretch, Period] | Non
 
 def billed_in_advance(subscription: Subscription, period: Period) -> Decimal:
     """The fee of the period that earlier invoices have billed, before rounding."""
-    invoices = Invoice.objects.filter(
-        customer_id=subscription.customer_id, subscription_id=subscription.id, period_end__lte=period.start
-    ) | Invoice.objects.filter(
-        customer_id=subscription.customer_id, subscription_id=subscription.id, kind="start"
-    )
-    lines = InvoiceLine.objects.filter(
-        customer_id=subscription.customer_id,
-        invoice_id__in=list(invoices.exclude(status=Invoice.Status.VOID).values_list("id", flat=True)),
-        kind="fee",
-        segment_id__isnull=False,
-        period_start__gte=period.start,
-        period_start__lt=period.end,
-    )
-    return sum((line.unrounded for line in lines), ZERO)
+    earlier = [
+        fee.unrounded
+        for fee in basis_for(subscription, period.start).fees
+        if period.start <= fee.period_start < period.end
+        and (fee.invoice_period_end <= period.start or fee.invoice_kind == "start")
+    ]
+    return sum(earlier, ZERO)

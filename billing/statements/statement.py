@@ -11,6 +11,7 @@ from uuid import UUID
 
 from billing.models import Subscription
 from billing.statements.add_ons import add_add_on_fees
+from billing.statements.buckets import BucketReader
 from billing.statements.fees import (
     Elsewhere,
     add_billed_fees,
@@ -21,14 +22,14 @@ from billing.statements.fees import (
 )
 from billing.statements.late_usage import COMMITMENT, LateSpan, add_corrections, add_late_usage
 from billing.statements.parts import Parts, UsageReader, describe, stretch_pools, within
+from billing.subscriptions.basis import read_ahead
 from billing.subscriptions.lifecycle import segments_between
 from billing.subscriptions.overrides import with_own_terms
-from billing.subscriptions.terms import MeteredCharge, Stretch, stretch_of
+from billing.subscriptions.terms import Stretch, stretch_of
 from core.currencies import exponent_of
 from core.money import ZERO, AmountTooLarge, exact
 from core.periods import Period
 from core.problems import Conflict
-from metering.usage import CALLS, UsageRow, usage_between
 from pricing.engine.invoice import (
     ChargeUsage,
     FloorOutcome,
@@ -94,42 +95,7 @@ class Sums:
             self.free_cost += calls.cost
 
 
-def bucket_usage(stretch: Stretch, metered: MeteredCharge | None, period: Period) -> list[Usage]:
-    """The usage of one charge from the hourly buckets.
-
-    Where none is named: all calls of the stretch, with their cost, and as ``amount`` the money at which the credits they
-    burnt were granted.
-    """
-    series = CALLS if metered is None else metered.charge.key
-    aggregation = "sum" if metered is None else metered.aggregation
-    rows = usage_between(
-        stretch.subscription.customer_id,
-        stretch.segment_id,
-        series,
-        period.start,
-        period.end,
-        aggregation=aggregation,
-    )
-    if metered is None:
-        return [Usage(events=row.sums.events, amount=row.sums.prepaid, cost=row.sums.cost) for row in rows]
-    return [_usage(row) for row in rows]
-
-
-def _usage(row: UsageRow) -> Usage:
-    sums = row.sums
-    return Usage(
-        row.dimensions,
-        sums.quantity,
-        sums.events,
-        sums.amount,
-        sums.cost,
-        sums.lift,
-        sums.credits,
-        sums.covered,
-    )
-
-
-def spend_statement(subscription: Subscription, *, read: UsageReader = bucket_usage) -> Statement:
+def spend_statement(subscription: Subscription, *, read: UsageReader | None = None) -> Statement:
     """The open period so far, with its own fee, whenever that is billed."""
     return period_statement(
         subscription, Period(subscription.period_start, subscription.period_end), read=read
@@ -140,7 +106,7 @@ def period_statement(
     subscription: Subscription,
     period: Period,
     *,
-    read: UsageReader = bucket_usage,
+    read: UsageReader | None = None,
     stretches: list[Stretch] | None = None,
 ) -> Statement:
     """What one period came to by itself, with its own fee and all usage known now, late or not.
@@ -156,7 +122,7 @@ def closing_statement(
     n: int,
     late: Sequence[LateSpan],
     *,
-    read: UsageReader = bucket_usage,
+    read: UsageReader | None = None,
 ) -> Statement:
     """The invoice of a period that is over: its usage, fees in arrears, the next period's fee in advance, and what came
     late for earlier periods."""
@@ -164,7 +130,7 @@ def closing_statement(
 
 
 def correction_statement(
-    subscription: Subscription, period: Period, late: Sequence[LateSpan], *, read: UsageReader = bucket_usage
+    subscription: Subscription, period: Period, late: Sequence[LateSpan], *, read: UsageReader | None = None
 ) -> Statement:
     """What came late for periods of a subscription that has ended: the corrections alone."""
     return _rated(subscription, period, late, read, with_own_fee=False, corrections_only=True)
@@ -184,12 +150,36 @@ def _rated(
     subscription: Subscription,
     period: Period,
     late: Sequence[LateSpan],
-    read: UsageReader,
+    read: UsageReader | None,
     *,
     with_own_fee: bool,
     n: int | None = None,
     corrections_only: bool = False,
     stretches: list[Stretch] | None = None,
+) -> Statement:
+    with read_ahead(subscription, period.start):
+        return _rated_from(
+            subscription,
+            period,
+            late,
+            read or BucketReader(),
+            stretches,
+            with_own_fee=with_own_fee,
+            n=n,
+            corrections_only=corrections_only,
+        )
+
+
+def _rated_from(
+    subscription: Subscription,
+    period: Period,
+    late: Sequence[LateSpan],
+    read: UsageReader,
+    stretches: list[Stretch] | None,
+    *,
+    with_own_fee: bool,
+    n: int | None,
+    corrections_only: bool,
 ) -> Statement:
     stretches = stretches_in(subscription, period) if stretches is None else stretches
     stretches = with_own_terms(stretches, subscription, period)

@@ -251,12 +251,18 @@ def segments_from(subscription: Subscription, start: datetime) -> list[Subscript
 
 def segments_between(subscription: Subscription, period: Period) -> list[SubscriptionSegment]:
     """The stretches under one plan version that overlap the period, in order of time."""
+    if subscription.basis is not None:
+        return [one for one in subscription.basis.segments if _overlaps(one, period)]
     return list(
         segments_of(subscription)
         .filter(Q(ends_at=None) | Q(ends_at__gt=period.start), starts_at__lt=period.end)
         .select_related("plan_version__plan")
         .order_by("starts_at", "id")
     )
+
+
+def _overlaps(segment: SubscriptionSegment, period: Period) -> bool:
+    return segment.starts_at < period.end and (segment.ends_at is None or segment.ends_at > period.start)
 
 
 def advance_period(subscription: Subscription, customer: Customer, *, now: datetime) -> bool:
@@ -301,11 +307,20 @@ def subscription_by_key(customer_id: int, key: str) -> Subscription:
 
 def active_subscriptions(customer_id: int) -> list[Subscription]:
     """Subscriptions whose periods still run, oldest first."""
-    return list(
-        Subscription.objects.filter(customer_id=customer_id, closed_at=None)
-        .select_related("customer")
-        .order_by("starts_at", "id")
-    )
+    return list(_active(customer_id))
+
+
+def subscriptions_over(customer_id: int, until: datetime) -> list[Subscription]:
+    """Subscriptions whose open period ends by then, oldest first; all with the same object for their customer."""
+    over = list(_active(customer_id).filter(period_end__lte=until))
+    for subscription in over:
+        subscription.customer = over[0].customer
+    return over
+
+
+def _active(customer_id: int) -> QuerySet[Subscription]:
+    mine = Subscription.objects.filter(customer_id=customer_id, closed_at=None)
+    return mine.select_related("customer").order_by("starts_at", "id")
 
 
 def segment_ids(customer_id: int, subscription_id: UUID) -> list[UUID]:

@@ -18,6 +18,9 @@ from pricing.plan_terms import PlanTerms
 
 def overrides_in(subscription: Subscription, period: Period) -> dict[str, Any]:
     """The overrides that hold for the period, as JSON; empty where the plan's terms hold alone."""
+    if subscription.basis is not None:
+        known = [row for row in subscription.basis.overrides if row.starts_at <= period.start]
+        return dict(known[-1].overrides) if known else {}
     rows = SubscriptionOverride.objects.filter(
         customer_id=subscription.customer_id, subscription_id=subscription.id, starts_at__lte=period.start
     )

@@ -4,23 +4,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
+from typing import NamedTuple
 from uuid import UUID
 
 from billing.models import Subscription, SubscriptionSegment
 from billing.subscriptions.trials import in_trial, trial_terms
 from core.money import ZERO
+from core.remembered import forget_with
 from metering.event_paths import as_number
 from metering.meters import CompiledMeter, Dimensions, compile_meter
 from metering.models import Meter
 from metering.stored_event import StoredEvent
 from metering.units import unit_of
 from pricing.engine.charge import Charge
+from pricing.models import PlanVersion
 from pricing.plan_terms import PlanTerms
 
 PRICE_PROPERTY = "price"  # where an event brings its own price, for a dynamic charge
 # Where several calls count as one, none of them has a price of its own.
 ONE_OF_MANY = ("unique", "max", "latest")
 CREDIT = "credit"  # what a charge on credits counts
+VERSIONS_KEPT = 1_000
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ def stretches_of(customer_id: int) -> list[Stretch]:
     segments = (
         SubscriptionSegment.objects.filter(customer_id=customer_id)
         .select_related("plan_version__plan")
+        .defer("plan_version__terms")
         .order_by("starts_at", "id")
     )
     return [stretch_of(segment, subscriptions[segment.subscription_id]) for segment in segments]
@@ -102,23 +107,42 @@ def stretches_of(customer_id: int) -> list[Stretch]:
 
 def stretch_of(segment: SubscriptionSegment, subscription: Subscription) -> Stretch:
     """One stretch with its charges and meters ready to use."""
-    terms, trial = PlanTerms.of(segment.plan_version), in_trial(segment, subscription)
+    trial = in_trial(segment, subscription)
+    sold = sold_by(segment.plan_version)
     if trial:
-        terms = trial_terms(terms)
-    meters = {meter.key: meter for meter in Meter.objects.filter(key__in=_meter_keys(terms))}
+        sold = Sold(trial_terms(sold.terms), ())
     return Stretch(
-        segment.id,
-        subscription,
-        segment.starts_at,
-        segment.ends_at,
-        terms,
-        tuple(_metered(charge, meters) for charge in terms.charges),
-        trial,
+        segment.id, subscription, segment.starts_at, segment.ends_at, sold.terms, sold.charges, trial
     )
 
 
-def _meter_keys(terms: PlanTerms) -> list[str]:
-    return [charge.meter for charge in terms.charges if charge.meter is not None]
+class Sold(NamedTuple):
+    """What a plan version sells, ready to use."""
+
+    terms: PlanTerms
+    charges: tuple[MeteredCharge, ...]
+
+
+# A published version and the meters that it names never change: a process reads each once. A publication that was rolled
+# back and made again is another one by its time.
+_published: dict[tuple[int, datetime], Sold] = {}
+forget_with(_published.clear)
+
+
+def sold_by(version: PlanVersion) -> Sold:
+    """The version's terms and charges; where it is known already, its terms need not have been loaded."""
+    known = None if version.published_at is None else _published.get((version.pk, version.published_at))
+    if known is not None:
+        return known
+    terms = PlanTerms.of(version)
+    keys = [charge.meter for charge in terms.charges if charge.meter is not None]
+    meters = {meter.key: meter for meter in Meter.objects.filter(key__in=keys)}
+    sold = Sold(terms, tuple(_metered(charge, meters) for charge in terms.charges))
+    if version.published_at is not None:
+        if len(_published) >= VERSIONS_KEPT:
+            _published.clear()
+        _published[version.pk, version.published_at] = sold
+    return sold
 
 
 def _metered(charge: Charge, meters: dict[str, Meter]) -> MeteredCharge:

@@ -23,7 +23,12 @@ class DueWork(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["due_at"], condition=models.Q(parked_at__isnull=True), name="due_work_due"),
+            # The order in which work is claimed: thousands of periods end at the same midnight.
+            models.Index(
+                fields=["due_at", "customer_id", "kind", "key"],
+                condition=models.Q(parked_at__isnull=True),
+                name="due_work_order",
+            ),
             models.Index(
                 fields=["parked_at"], condition=models.Q(parked_at__isnull=False), name="due_work_parked"
             ),

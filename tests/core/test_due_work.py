@@ -5,7 +5,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core import due_work
-from core.due_work import ATTEMPTS_MAX, LEASE, Park, Work, ensure, register, retry_delay, run_due, schedule
+from core.due_work import (
+    ATTEMPTS_MAX,
+    CLAIMED_AT_ONCE,
+    LEASE,
+    Park,
+    Work,
+    cancel,
+    ensure,
+    register,
+    retry_delay,
+    run_due,
+    schedule,
+)
 from core.models import DueWork
 from core.problems import Conflict
 
@@ -142,3 +154,92 @@ def test_one_customer_can_be_run_alone(done):
 def test_delays_grow_and_end():
     assert timedelta(seconds=5) <= retry_delay(1) <= timedelta(seconds=7.5)
     assert retry_delay(30) <= timedelta(hours=1.5)
+
+
+def test_work_made_due_by_work_is_done_in_the_same_run(done):
+    def handle(work: Work, now: datetime) -> None:
+        done.append(work)
+        if work.key == "a":
+            schedule(2, "test", "b", now)
+
+    register("test", handle)
+    schedule(1, "test", "a", NOW)
+
+    assert run_due(NOW) == {"done": 2}
+    assert not DueWork.objects.exists()
+
+
+def test_a_run_stops_at_its_limit(done):
+    for customer_id in range(CLAIMED_AT_ONCE + 5):
+        schedule(customer_id, "test", "a", NOW)
+
+    assert run_due(NOW, limit=CLAIMED_AT_ONCE + 2) == {"done": CLAIMED_AT_ONCE + 2}
+    assert list(DueWork.objects.values_list("lease_until", "attempt")) == [(None, 0)] * 3
+
+
+def test_work_that_was_called_off_by_earlier_work_of_its_customer_is_not_begun(done):
+    def handle(work: Work, now: datetime) -> None:
+        done.append(work)
+        if work.key == "a":
+            cancel(1, "test", "b")
+            schedule(1, "test", "c", now + timedelta(hours=1))
+
+    register("test", handle)
+    for key in ("a", "b", "c", "d"):
+        schedule(1, "test", key, NOW)
+
+    run_due(NOW)
+
+    assert [work.key for work in done] == ["a", "d"]
+    assert list(DueWork.objects.values_list("key", "due_at")) == [("c", NOW + timedelta(hours=1))]
+
+
+def test_what_is_claimed_beside_slow_work_is_let_go(done, monkeypatch):
+    monkeypatch.setattr(due_work, "HOLD_SECONDS", -1.0)
+    waiting = []
+
+    def handle(work: Work, now: datetime) -> None:
+        waiting.append(DueWork.objects.filter(lease_until=None, attempt=0).count())
+
+    register("test", handle)
+    for customer_id in range(1, 4):
+        schedule(customer_id, "test", "a", NOW)
+
+    assert run_due(NOW) == {"done": 3}
+    assert waiting == [0, 0, 0]
+    for customer_id in range(1, 4):
+        schedule(customer_id, "test", "a", NOW)
+    claimed = due_work._claim(NOW, NOW + LEASE, ["test"], None, 3)
+    assert due_work._run_claimed(claimed, NOW) == {"done": 1}
+    assert list(DueWork.objects.values_list("lease_until", "attempt")) == [(None, 0)] * 2
+
+
+def test_work_asked_for_anew_at_the_same_time_is_not_taken_for_done(done):
+    def handle(work: Work, now: datetime) -> None:
+        done.append(work)
+        if len(done) == 1:
+            schedule(1, "test", "a", NOW)
+
+    register("test", handle)
+    schedule(1, "test", "a", NOW)
+
+    assert run_due(NOW) == {"done": 2}
+    assert len(done) == 2
+
+
+def test_a_process_that_dies_within_a_claim_leaves_all_of_it_for_later(done):
+    def handle(work: Work, now: datetime) -> None:
+        if work.customer_id == 2 and now == NOW:
+            raise KeyboardInterrupt
+        done.append(work)
+
+    register("test", handle)
+    for customer_id in range(1, 4):
+        schedule(customer_id, "test", "a", NOW)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_due(NOW)
+
+    assert run_due(NOW) == {}
+    assert run_due(NOW + LEASE + timedelta(seconds=1)) == {"done": 3}
+    assert [work.customer_id for work in done] == [1, 1, 2, 3]

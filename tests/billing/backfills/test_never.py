@@ -248,9 +248,9 @@ def test_a_revert_that_dies_between_its_rows_goes_on_where_it_was(two_at_once: N
     for n in range(6):
         if n % 2 == 0:
             with armed("billing.backfills.reverting.before_commit", _die):
-                run_due(NOW + timedelta(hours=n), kinds=KINDS)
+                run_due(NOW + timedelta(hours=n), kinds=KINDS, limit=1)
         else:
-            run_due(NOW + timedelta(hours=n), kinds=KINDS)
+            run_due(NOW + timedelta(hours=n), kinds=KINDS, limit=1)
         assert breaches() == []
         backfill = Backfill.objects.get(id=backfill_id)
         progress = progress_of(backfill)

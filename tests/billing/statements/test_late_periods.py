@@ -9,7 +9,7 @@ import pytest
 
 from billing.documents import invoice_pdf
 from billing.drafts import late_periods
-from billing.models import Invoice, InvoiceLine, LatePeriod, ReRatingStep
+from billing.models import Invoice, InvoiceLine, LatePeriod, ReRatingStep, Subscription
 from billing.recounts.corrections import differences_of
 from billing.recounts.rerating import NewReRating, apply_re_rating, open_re_rating
 from billing.statements.late_periods import ANY_LINE, Cause, LatePlace, causes_of, note_late
@@ -178,8 +178,8 @@ def test_causes_add_up_while_the_next_invoice_is_awaited() -> None:
     row.refresh_from_db()
     assert row.corrected
     assert sorted(row.causes.values()) == [["plan", "withdrawn"], ["usage"]]
-    subscription = row.subscription_id
-    (span,) = late_periods(Invoice(customer_id=acme.id, subscription_id=subscription, period_start=FEBRUARY))
+    subscription = Subscription.objects.get(customer_id=acme.id, id=row.subscription_id)
+    (span,) = late_periods(subscription, FEBRUARY)
     (line,) = set(row.causes) - {ANY_LINE}
     assert (
         span.reason(line, Cause.USAGE, "UTC")
