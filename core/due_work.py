@@ -182,7 +182,7 @@ def run_due(
 
 
 def _claim(
-    now: datetime, lease_until: datetime, kinds: Sequence[str], customer_id: int | None, count: int
+    now: datetime, lease_until: datetime, kinds: list[str], customer_id: int | None, count: int
 ) -> list[Work]:
     with connection.cursor() as cursor:
         cursor.execute(
