@@ -28,17 +28,18 @@ PLACE_SECONDS = 30
 def sweep(*, place: int = 0, run: str = "", **kwargs: Any) -> None:
     """Run what is due until nothing is, with as many processes as ``SWEEPS`` says.
 
-    There are so many places; a sweep holds one, and one that is told to take a place that is held leaves it at that. So
-    messages never pile up, however long a run takes. Who finds much due calls for the other places; who is at it for long
-    sends itself on behind the messages that wait. Two in one place do no harm: each piece of work is leased by one.
+    There are so many places, and a sweep takes one. Where it is held already, by one that is at it or on its way, a single
+    round is enough: so messages never pile up, however long a run takes, and a place that was left behind holds nothing
+    up. Who finds much due calls for the other places; who is at it for long sends itself on behind the messages that wait.
     """
     held = f"core.sweep.{place}"
-    run, goes_on = run or uuid4().hex, bool(run)
-    if not cache.add(held, run, PLACE_SECONDS) and not (goes_on and cache.get(held) == run):
-        return
+    goes_on, run = bool(run), run or uuid4().hex
+    holds = cache.add(held, run, PLACE_SECONDS) or (goes_on and cache.get(held) == run)
     until = time.monotonic() + SWEEP_SECONDS
     called = place != 0
     while ran := run_due(clock.now(), limit=ROUND).total():
+        if not holds:
+            return
         cache.set(held, run, PLACE_SECONDS)
         if not called and ran >= ROUND // 2:
             called = True
@@ -47,7 +48,8 @@ def sweep(*, place: int = 0, run: str = "", **kwargs: Any) -> None:
         if time.monotonic() >= until:
             _send(sweep, place=place, run=run)
             return
-    cache.delete(held)
+    if holds:
+        cache.delete(held)
 
 
 @shared_task(name="core.run_customer", ignore_result=True)
