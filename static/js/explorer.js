@@ -7,8 +7,11 @@
   const CHART_HEIGHT = 296;
   const LEGEND_ROW = 24;
   const LEGEND_GAP = 12;
+  const NAME_SHOWN = 40;
   let chart = null;
   let data = null;
+
+  const shown = (name) => (name.length > NAME_SHOWN ? `${name.slice(0, NAME_SHOWN - 1)}…` : name);
 
   // How many rows the names take below the chart, so that none is cut off and the bars keep their height.
   const legendRows = () => {
@@ -18,7 +21,7 @@
     let rows = 1;
     let taken = 0;
     for (const { name } of data.series) {
-      const own = pen.measureText(name).width + 16 + LEGEND_GAP;
+      const own = pen.measureText(shown(name)).width + 16 + LEGEND_GAP;
       if (taken && taken + own > width) [rows, taken] = [rows + 1, 0];
       taken += own;
     }
@@ -51,7 +54,7 @@
       tooltip: { trigger: "axis", renderMode: "richText", axisPointer: { type: "shadow" }, backgroundColor: token("--paper"),
         borderColor: token("--rule-strong"), textStyle: { ...type, color: token("--ink") },
         valueFormatter: (value) => full.format(value), order: "valueDesc" },
-      legend: { bottom: 32, icon: "rect", itemWidth: 10, itemHeight: 10, itemGap: LEGEND_GAP, textStyle: type },
+      legend: { bottom: 32, icon: "rect", itemWidth: 10, itemHeight: 10, itemGap: LEGEND_GAP, textStyle: type, formatter: shown },
       dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl" }, { type: "slider", height: 18, bottom: 4, borderColor: token("--rule"),
         textStyle: type, fillerColor: token("--accent-paper"), handleStyle: { color: token("--accent") }, showDetail: false,
         brushSelect: false, dataBackground: { lineStyle: { color: token("--rule-strong") }, areaStyle: { color: token("--rule") } } }],
