@@ -12,13 +12,13 @@ TINY = Decimal("0.0001")
 
 
 def charge_words(charge: Terms, currency: str, unit: str = "unit") -> list[str]:
-    """What a charge says, a sentence each. ``unit`` is what the charge's meter counts (token, image).
+    """What a charge says, a sentence each. ``unit`` is what the charge's meter counts (token, image), if it says.
 
     >>> charge_words({"model": "per_unit", "unit_price": "0.25", "included": "100"}, "USD", "image")
     ['$0.25 for each image.', 'The first 100 are included.']
     """
     words = WORDS.get(str(charge.get("model")))
-    sentences = list(words(charge, currency, unit)) if words else [f"Priced by {charge.get('model')}."]
+    sentences = list(words(charge, currency, unit or "unit")) if words else [f"Priced by {charge.get('model')}."]
     return [*sentences, *_bounds(charge, currency)]
 
 
