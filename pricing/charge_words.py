@@ -18,7 +18,9 @@ def charge_words(charge: Terms, currency: str, unit: str = "unit") -> list[str]:
     ['$0.25 for each image.', 'The first 100 are included.']
     """
     words = WORDS.get(str(charge.get("model")))
-    sentences = list(words(charge, currency, unit or "unit")) if words else [f"Priced by {charge.get('model')}."]
+    sentences = (
+        list(words(charge, currency, unit or "unit")) if words else [f"Priced by {charge.get('model')}."]
+    )
     return [*sentences, *_bounds(charge, currency)]
 
 
