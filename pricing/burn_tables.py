@@ -102,7 +102,7 @@ class BurnHistory:
     def __init__(self, table: BurnTable) -> None:
         self.table = table
         held: dict[datetime, BurnTableVersion] = {}
-        for version in table.versions.order_by("effective_at", "number"):
+        for version in sorted(table.versions.all(), key=lambda one: (one.effective_at, one.number)):
             held[version.effective_at] = version  # the later of two for one instant replaces the other
         self.versions = list(held.values())
         self._starts = list(held)

@@ -14,7 +14,7 @@ from billing.api.rendering import balance_json, grant_json, movement_json
 from billing.api.schema import NewGrantSchema, VoidGrantSchema
 from billing.credits.grants import credit_balance, void_grant
 from billing.credits.history import credit_transactions, movements
-from billing.models import CreditGrant
+from billing.models import CreditGrant, LedgerTransaction
 from billing.rating import catch_up
 from billing.reading import customer_named, read_grant
 from billing.recounts.overage import grant_with_cover
@@ -22,7 +22,7 @@ from core import limits
 from core.clock import now
 from core.fields import Fields
 from core.http.once import answer_once
-from core.http.pagination import page_of, page_request
+from core.http.pagination import page_of, page_of_all, page_request
 from core.http.queries import query_of
 from core.http.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, page_schema, refusals
 from core.http.views import ApiView, credential_of
@@ -154,11 +154,13 @@ class CreditLedgerView(ApiView):
         query.done()
         customer = customer_by_key(key, credential_of(request))
         catch_up(customer.id, now())
-        found = page_of(
-            credit_transactions(customer.id), page, order=("-id",), render=lambda row: {"row": row}
+
+        def render_all(rows: list[LedgerTransaction]) -> list[dict[str, Any]]:
+            return [movement_json(one) for one in movements(customer.id, rows)]
+
+        return Response(
+            page_of_all(credit_transactions(customer.id), page, order=("-id",), render_all=render_all)
         )
-        told = movements(customer.id, [item["row"] for item in found["results"]])
-        return Response({"results": [movement_json(one) for one in told], "next": found["next"]})
 
 
 def owned_grant_json(grant: CreditGrant) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from billing.rating import catch_up
 from billing.statements.line_events import events_of_line, not_kept_before
 from core.clock import now
 from core.http.credentials import Credential
-from core.http.pagination import page_of, page_request, sifted_page_of
+from core.http.pagination import page_of_all, page_request, sifted_page_of
 from core.http.queries import query_of
 from core.http.schema import PAGE_PARAMETERS, page_schema, refusals
 from core.http.views import ApiView, credential_of
@@ -71,9 +71,7 @@ class InvoicesView(ApiView):
             rows = rows.filter(customer=customer)
         if status:
             rows = rows.filter(status=status)
-        found = page_of(rows, page, order=("-created_at", "-id"), render=lambda invoice: {"row": invoice})
-        invoices = [item["row"] for item in found["results"]]
-        return Response({"results": invoices_json(invoices), "next": found["next"]})
+        return Response(page_of_all(rows, page, order=("-created_at", "-id"), render_all=invoices_json))
 
 
 class InvoiceView(ApiView):

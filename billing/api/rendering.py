@@ -1,5 +1,6 @@
 """Billing's objects as the API shows them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -8,10 +9,10 @@ from billing.credits.grants import Balance, GrantBalance
 from billing.credits.history import Movement
 from billing.forecast import Forecast
 from billing.margins import Margin, margin_of, together
-from billing.models import CreditGrant, Invoice, InvoiceLine, Subscription
+from billing.models import CreditGrant, Invoice, InvoiceLine, Subscription, SubscriptionSegment
 from billing.statements.statement import Statement, StatementLine
-from billing.subscriptions.lifecycle import segments_from
-from billing.subscriptions.overrides import planned_overrides
+from billing.subscriptions.overrides import planned_overrides_of
+from billing.subscriptions.terms import segments_ahead
 from billing.subscriptions.trials import in_trial
 from core.ids import public_id
 from core.money import CONTEXT, plain, plain_or_none
@@ -33,8 +34,27 @@ def subscription_json(
 
     Margins are the operator's own business: a customer does not see its floor.
     """
-    planned = planned_overrides(subscription)
-    segments = segments_from(subscription, subscription.period_start)
+    return subscriptions_json([subscription], at, for_operator=for_operator)[0]
+
+
+def subscriptions_json(
+    subscriptions: Sequence[Subscription], at: datetime, *, for_operator: bool
+) -> list[dict[str, Any]]:
+    """Each as ``subscription_json`` tells it, in as many queries as one takes."""
+    planned, segments = planned_overrides_of(subscriptions), segments_ahead(subscriptions)
+    return [
+        _subscription_json(row, at, segments[row.id], planned.get(row.id), for_operator)
+        for row in subscriptions
+    ]
+
+
+def _subscription_json(
+    subscription: Subscription,
+    at: datetime,
+    segments: Sequence[SubscriptionSegment],
+    planned: dict[str, Any] | None,
+    for_operator: bool,
+) -> dict[str, Any]:
     begun = [segment for segment in segments if segment.starts_at <= at]
     current = next(iter(begun[-1:] or segments), None)
     ended = subscription.closed_at is not None

@@ -1,9 +1,11 @@
 """``/v1/re-ratings``: the past rated again by what is known now, first as a dry run."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, Q
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -26,7 +28,7 @@ from core.clock import now
 from core.fields import Fields
 from core.http.credentials import Credential
 from core.http.once import answer_once
-from core.http.pagination import page_of, page_request
+from core.http.pagination import page_of, page_of_all, page_request
 from core.http.queries import query_of
 from core.http.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, page_schema, refusals
 from core.http.views import ApiView, credential_of
@@ -57,10 +59,22 @@ EXAMPLE = OpenApiExample(
 CHANGED = OpenApiParameter("changed", bool, description="only customers for whom something changes")
 
 
-def re_rating_json(row: ReRating) -> dict[str, Any]:
-    """The re-rating as the API shows it."""
-    states = Counter(dict.fromkeys(ReRatingStep.State.values, 0))
-    states.update(dict(row.steps.values_list("state").annotate(count=Count("customer_id"))))
+def states_of(re_ratings: Sequence[ReRating]) -> dict[UUID, dict[str, int]]:
+    """How many customers of each re-rating are in which state."""
+    states = {row.id: dict.fromkeys(ReRatingStep.State.values, 0) for row in re_ratings}
+    steps = ReRatingStep.objects.filter(re_rating__in=re_ratings).values_list("re_rating", "state")
+    for id_, state, count in steps.annotate(count=Count("customer_id")):
+        states[id_][state] = count
+    return states
+
+
+def re_ratings_json(rows: list[ReRating]) -> list[dict[str, Any]]:
+    """The re-ratings as the API shows them."""
+    states = states_of(rows)
+    return [_re_rating_json(row, states[row.id]) for row in rows]
+
+
+def _re_rating_json(row: ReRating, states: dict[str, int]) -> dict[str, Any]:
     return {
         "id": public_id(PREFIX, row.id),
         "from": render_time(row.span_start),
@@ -70,7 +84,7 @@ def re_rating_json(row: ReRating) -> dict[str, Any]:
         "version": None if row.plan_version is None else row.plan_version.number,
         "reason": row.reason,
         "state": row.state,
-        "customers": dict(states),
+        "customers": states,
         "created_at": render_time(row.created_at),
         "created_by": row.created_by,
         "applied_at": None if row.applied_at is None else render_time(row.applied_at),
@@ -105,7 +119,7 @@ def totals_json(row: ReRating) -> dict[str, Any]:
 
 
 def in_full(row: ReRating) -> dict[str, Any]:
-    return re_rating_json(row) | {"total": totals_json(row)}
+    return re_ratings_json([row])[0] | {"total": totals_json(row)}
 
 
 def step_json(step: ReRatingStep) -> dict[str, Any]:
@@ -133,7 +147,7 @@ class ReRatingsView(ApiView):
         page = page_request(query)
         query.done()
         rows = ReRating.objects.select_related("customer", "plan_version__plan")
-        return Response(page_of(rows, page, order=("-id",), render=re_rating_json))
+        return Response(page_of_all(rows, page, order=("-id",), render_all=re_ratings_json))
 
     @extend_schema(
         tags=["corrections"],

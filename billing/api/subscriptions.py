@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.reading import customer_asked_for, visible_text
-from billing.api.rendering import subscription_json
+from billing.api.rendering import subscription_json, subscriptions_json
 from billing.api.schema import (
     CancelSchema,
     ChangePlanSchema,
@@ -26,7 +26,7 @@ from core.clock import now
 from core.due_work import run_due
 from core.fields import Fields
 from core.http.once import answer_once
-from core.http.pagination import page_of, page_request
+from core.http.pagination import page_of_all, page_request
 from core.http.queries import query_of
 from core.http.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, page_schema, refusals
 from core.http.views import ApiView, credential_of
@@ -59,10 +59,10 @@ class SubscriptionsView(ApiView):
             rows = rows.filter(customer=customer)
         at, operator = now(), credential_of(request).is_operator
 
-        def render(row: Subscription) -> dict[str, Any]:
-            return subscription_json(row, at, for_operator=operator)
+        def render_all(rows: list[Subscription]) -> list[dict[str, Any]]:
+            return subscriptions_json(rows, at, for_operator=operator)
 
-        return Response(page_of(rows, page, order=("customer", "id"), render=render))
+        return Response(page_of_all(rows, page, order=("customer", "id"), render_all=render_all))
 
     @extend_schema(
         tags=["subscriptions"],

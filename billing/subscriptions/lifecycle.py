@@ -244,11 +244,6 @@ def whole_period(subscription: Subscription, n: int) -> Period:
     return period_number(subscription.anchor, n, subscription.interval, subscription.timezone)
 
 
-def segments_from(subscription: Subscription, start: datetime) -> list[SubscriptionSegment]:
-    """The stretches that reach beyond ``start``, planned ones included, in order of time."""
-    return segments_between(subscription, Period(start, FAR))
-
-
 def segments_between(subscription: Subscription, period: Period) -> list[SubscriptionSegment]:
     """The stretches under one plan version that overlap the period, in order of time."""
     if subscription.basis is not None:

@@ -1,9 +1,10 @@
 """A subscription's own terms, laid over its plan's: always for whole periods, dated by the first one they hold for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -30,13 +31,21 @@ def overrides_in(subscription: Subscription, period: Period) -> dict[str, Any]:
 
 def planned_overrides(subscription: Subscription) -> dict[str, Any] | None:
     """The overrides that begin with the next period; ``None`` where nothing is planned."""
+    return planned_overrides_of([subscription]).get(subscription.id)
+
+
+def planned_overrides_of(subscriptions: Sequence[Subscription]) -> dict[UUID, dict[str, Any]]:
+    """By subscription the overrides that begin with its next period, where any are planned; one query."""
+    begun = {subscription.id: subscription.period_start for subscription in subscriptions}
     rows = SubscriptionOverride.objects.filter(
-        customer_id=subscription.customer_id,
-        subscription_id=subscription.id,
-        starts_at__gt=subscription.period_start,
+        customer_id__in={subscription.customer_id for subscription in subscriptions},
+        subscription_id__in=begun,
     )
-    planned = rows.order_by("starts_at").first()
-    return None if planned is None else dict(planned.overrides)
+    planned: dict[UUID, dict[str, Any]] = {}
+    for row in rows.order_by("starts_at"):
+        if row.starts_at > begun[row.subscription_id]:
+            planned.setdefault(row.subscription_id, dict(row.overrides))
+    return planned
 
 
 def own_terms(terms: PlanTerms, subscription: Subscription, period: Period) -> PlanTerms:

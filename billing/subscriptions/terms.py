@@ -1,5 +1,6 @@
 """What a customer's events are rated by: the subscription's stretches, their charges ready to use, and the grants."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -103,6 +104,20 @@ def stretches_of(customer_id: int) -> list[Stretch]:
         .order_by("starts_at", "id")
     )
     return [stretch_of(segment, subscriptions[segment.subscription_id]) for segment in segments]
+
+
+def segments_ahead(subscriptions: Sequence[Subscription]) -> dict[UUID, list[SubscriptionSegment]]:
+    """By subscription its segments from its open period on, planned ones included, in order of time; one query."""
+    begun = {subscription.id: subscription.period_start for subscription in subscriptions}
+    rows = SubscriptionSegment.objects.filter(
+        customer_id__in={subscription.customer_id for subscription in subscriptions},
+        subscription_id__in=begun,
+    ).select_related("plan_version__plan")
+    ahead: dict[UUID, list[SubscriptionSegment]] = {id_: [] for id_ in begun}
+    for row in rows.order_by("starts_at", "id"):
+        if row.ends_at is None or row.ends_at > begun[row.subscription_id]:
+            ahead[row.subscription_id].append(row)
+    return ahead
 
 
 def stretch_of(segment: SubscriptionSegment, subscription: Subscription) -> Stretch:

@@ -88,7 +88,12 @@ class BurnTablesView(ApiView):
         query.done()
         at = now()
         return Response(
-            page_of(BurnTable.objects.all(), page, order=("key",), render=lambda table: table_json(table, at))
+            page_of(
+                BurnTable.objects.prefetch_related("versions"),
+                page,
+                order=("key",),
+                render=lambda table: table_json(table, at),
+            )
         )
 
     @extend_schema(

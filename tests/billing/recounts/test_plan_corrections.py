@@ -19,7 +19,7 @@ from billing.models import (
 from billing.plan_moves import ALL, NewMove, cancel_move, move_subscribers
 from billing.recounts.rerating import apply_re_rating, apply_to, of_plan, open_re_rating
 from billing.statements.statement import period_statement
-from billing.subscriptions.lifecycle import segments_from
+from billing.subscriptions.lifecycle import FAR, segments_between
 from core.due_work import run_due
 from core.periods import Period
 from core.problems import Conflict, Invalid
@@ -148,12 +148,12 @@ def test_a_move_to_a_version_that_was_put_right_since_can_still_be_cancelled():
     move = move_subscribers(NewMove(second, ALL, None), now=START)
     run_due(START)
     carry(put_right(second, {**WRONG, "fee": "62"}, START), START)
-    assert [one.plan_version.number for one in segments_from(subscription, FEBRUARY)] == [3]
+    assert [one.plan_version.number for one in segments_between(subscription, Period(FEBRUARY, FAR))] == [3]
 
     cancel_move(move.id, now=START)
     run_due(START)
 
-    assert [one.plan_version for one in segments_from(subscription, START)] == [first]
+    assert [one.plan_version for one in segments_between(subscription, Period(START, FAR))] == [first]
     assert move.steps.get().detail == ""
 
 
