@@ -43,10 +43,12 @@ def is_worker(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if is_worker(config) or config.option.collectonly or config.option.help:
+    if is_worker(config):
         return
     var = Path(os.environ["BURNLINE_TEST_VAR"])
     RUNNING.callback(shutil.rmtree, var, ignore_errors=True)
+    if config.option.collectonly or config.option.help:
+        return
     places = Places(var)
     RUNNING.enter_context(owned(places, "test"))
     servers = start_servers(
