@@ -15,7 +15,7 @@ from billing.receipts.receipt import (
 )
 from billing.recounts.redraws import Standing
 from billing.subscriptions.terms import Stretch, stretches_of
-from core.money import ZERO, exact, plain
+from core.money import exact, plain
 from customers.models import Customer
 from metering.costing import EventCost, cost_of_event
 from metering.new_event import NewEvent
@@ -53,9 +53,6 @@ class Rehearsal:
         for draw in drawn:
             if draw.grant_id is not None:
                 grants[draw.grant_id].remaining += draw.credits  # the next event finds what this one found
-        credits = sum((draw.credits for draw in drawn), ZERO)
-        covered = sum((draw.credits for draw in drawn if draw.grant_id), ZERO)
-        charges = [part for stretch in stretches for part in charge_parts(stretch, event, credits, covered)]
         rows = [
             Standing(
                 draw.seq,
@@ -72,6 +69,7 @@ class Rehearsal:
             )
             for draw in drawn
         ]
+        charges = [part for stretch in stretches for part in charge_parts(stretch, event, rows)]
         names = {grant.id: grant.name or grant.key for grant in grants.values()}
         return draw_parts(rows, names, self._versions), tuple(charges)
 

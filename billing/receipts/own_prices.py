@@ -5,7 +5,7 @@ largest of many) has no price by the call.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -63,22 +63,15 @@ def _own_prices(
         draws = ()
     elif draws is None:
         draws = standing_draws(customer_id, seqs=[event.seq for event in events])
-    burnt = _burnt(draws)
+    burnt: dict[int, list[Standing]] = defaultdict(list)
+    for draw in draws:
+        burnt[draw.seq].append(draw)
     found: dict[int, Decimal | None] = {}
     for event in events:
         found[event.seq] = own_price(
             part
             for stretch in stretches
             if stretch.holds(event.occurred_at)
-            for part in charge_parts(stretch, event, *burnt.get(event.seq, (ZERO, ZERO)))
+            for part in charge_parts(stretch, event, burnt.get(event.seq, ()))
         )
-    return found
-
-
-def _burnt(draws: Iterable[Standing]) -> dict[int, tuple[Decimal, Decimal]]:
-    """Of each event the credits that it burnt, and those that grants covered."""
-    found: dict[int, tuple[Decimal, Decimal]] = defaultdict(lambda: (ZERO, ZERO))
-    for draw in draws:
-        credits, covered = found[draw.seq]
-        found[draw.seq] = credits + draw.credits, covered + (draw.credits if draw.grant_id else ZERO)
     return found

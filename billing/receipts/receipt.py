@@ -92,8 +92,8 @@ def receipt_of(customer: Customer, event_id: str, source: str | None = None) -> 
         return None
     position = RatingPosition.objects.filter(customer_id=customer.id).first()
     rated = position is not None and position.rated_seq >= event.seq
-    draws = _draws(customer.id, event)
-    charges, stretch = _charges(customer, event, draws)
+    standing = [draw for draw in standing_draws(customer.id, seqs=[event.seq]) if draw.source == event.source]
+    charges, stretch = _charges(customer, event, standing)
     invoice, lines = _invoice(stretch, event, [part.charge for part in charges])
     status = "unpriced" if event.unpriced else "rated" if rated else "pending"
     return Receipt(
@@ -103,7 +103,7 @@ def receipt_of(customer: Customer, event_id: str, source: str | None = None) -> 
         dict(event.usage),
         event.cost,
         cost_parts_of(event),
-        draws,
+        _draws(customer.id, standing),
         charges,
         customer.currency,
         invoice,
@@ -130,9 +130,8 @@ def cost_parts_of(event: StoredEvent) -> tuple[CostPart, ...]:
     return tuple(parts)
 
 
-def _draws(customer_id: int, event: StoredEvent) -> tuple[DrawPart, ...]:
+def _draws(customer_id: int, rows: Sequence[Standing]) -> tuple[DrawPart, ...]:
     """The draws that stand: what a correction or a later grant took back is not part of how the event was rated."""
-    rows = [draw for draw in standing_draws(customer_id, seqs=[event.seq]) if draw.source == event.source]
     grants = CreditGrant.objects.filter(
         customer_id=customer_id, id__in=[row.grant_id for row in rows if row.grant_id]
     )
@@ -161,13 +160,11 @@ def draw_parts(
 
 
 def _charges(
-    customer: Customer, event: StoredEvent, draws: Sequence[DrawPart]
+    customer: Customer, event: StoredEvent, draws: Sequence[Standing]
 ) -> tuple[tuple[ChargePart, ...], Stretch | None]:
     """What the event adds to charges, and the first stretch that it falls into."""
-    credits = sum((draw.credits for draw in draws), ZERO)
-    covered = sum((draw.credits for draw in draws if draw.grant_id), ZERO)
     held = [stretch for stretch in stretches_of(customer.id) if stretch.holds(event.occurred_at)]
-    parts = [part for stretch in held for part in charge_parts(stretch, event, credits, covered)]
+    parts = [part for stretch in held for part in charge_parts(stretch, event, draws)]
     return tuple(parts), held[0] if held else None
 
 
@@ -178,10 +175,15 @@ def own_price(parts: Iterable[ChargePart]) -> Decimal | None:
     return sum(prices, ZERO) if prices else None
 
 
-def charge_parts(
-    stretch: Stretch, event: StoredEvent, credits: Decimal, covered: Decimal
-) -> list[ChargePart]:
-    """What the event adds to each charge of the stretch."""
+@exact
+def charge_parts(stretch: Stretch, event: StoredEvent, draws: Iterable[Standing]) -> list[ChargePart]:
+    """What the event adds to each charge of the stretch. Of its ``draws`` the stretch counts its own subscription's.
+
+    Draws that name no subscription are older than a second one that burns the same event.
+    """
+    own = [draw for draw in draws if draw.subscription_id in (None, stretch.subscription.id)]
+    credits = sum((draw.credits for draw in own), ZERO)
+    covered = sum((draw.credits for draw in own if draw.grant_id), ZERO)
     parts = []
     for metered in stretch.charges:
         charge = metered.charge
