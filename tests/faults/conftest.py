@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
+import redis
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
@@ -33,11 +34,16 @@ def whole_installation(tmp_path_factory: pytest.TempPathFactory, django_db_block
 
 @pytest.fixture
 def installation(whole_installation: Installation, django_db_blocker) -> Iterator[Installation]:
-    """The installation with empty tables; Django in this process works on them too."""
+    """The installation with empty tables and queues; Django in this process works on the tables too.
+
+    A message that another test left would have the next worker work, and die where it is told to, before its time.
+    """
     with django_db_blocker.unblock(), whole_installation.as_database():
         tables = ", ".join(f'"{model._meta.db_table}"' for model in apps.get_models())
         with connection.cursor() as cursor:
             cursor.execute(f"TRUNCATE {tables} CASCADE")
+        with redis.Redis(unix_socket_path=str(whole_installation.places.valkey_socket)) as valkey:
+            valkey.flushall()
         book_changed()
         logging.disable(logging.CRITICAL)  # failures are what these tests are about
         yield whole_installation
